@@ -1,0 +1,69 @@
+"""Every error that the project raises on purpose.
+
+A message says what was wrong, where, what was expected and what to do. Each kind also derives from the
+built-in exception a caller would expect, so that ``except ValueError`` keeps working.
+"""
+
+from collections.abc import Iterable
+
+
+class NasbenchError(Exception):
+    """Root of all errors raised on purpose by nasbench, surrogates and baselines."""
+
+
+class InvalidArchitectureError(NasbenchError, ValueError):
+    """A text, tuple, index or array is no architecture of the search space."""
+
+
+class UnknownNameError(NasbenchError, LookupError):
+    """A name (table, dataset, metric, searcher, search space) that nobody registered."""
+
+
+class NotRecordedError(NasbenchError, LookupError):
+    """The table is sound, but does not hold this schedule, epoch, run or metric."""
+
+
+class TableFileError(NasbenchError, ValueError):
+    """A file is not a readable table: no HDF5, truncated, of a newer version, misshapen, or altered."""
+
+
+class HistoryFileError(NasbenchError, ValueError):
+    """A file is not a readable set of histories."""
+
+
+class ConversionError(NasbenchError, ValueError):
+    """A raw benchmark file is not what its format says; nothing was written."""
+
+
+class UnsafeFileError(ConversionError):
+    """A raw file asks to run code when it is read; it was refused."""
+
+
+class BudgetError(NasbenchError, ValueError):
+    """A budget that is not a positive amount of evaluations, seconds or epochs."""
+
+
+class SearcherError(NasbenchError, RuntimeError):
+    """A searcher broke the ask/tell contract."""
+
+
+class ComparisonError(NasbenchError, ValueError):
+    """A comparison cannot start, or its output folder belongs to another comparison."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str], *, hint: str = "") -> UnknownNameError:
+    """Build the error for a name that is not known, with the nearest one that is.
+
+    Args:
+        kind: What the name should have named, such as ``"table"``.
+        name: What came.
+        known: The names that exist.
+        hint: A last sentence, such as what to do instead.
+    """
+    import difflib  # loaded only when something went wrong: opening a table must stay fast
+
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    guess = f" Did you mean {close[0]!r}?" if close else ""
+    there = ", ".join(names) if names else "none"
+    return UnknownNameError(f"unknown {kind} {name!r}.{guess} Known: {there}.{' ' + hint if hint else ''}")

@@ -1,0 +1,135 @@
+"""History: what one search did, as arrays; many of them in one HDF5 file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from nasbench._files import replacing
+from nasbench.errors import HistoryFileError
+
+FORMAT = "nasbench histories"
+VERSION = 1
+
+
+class History(NamedTuple):
+    """The evaluations of one search, in order; n is their number.
+
+    A search is repeated from its header alone: versions, digest of the benchmark, algorithm and arguments, both seeds,
+    budget, rules.
+    """
+
+    header: dict[str, Any]
+    architectures: NDArray[np.uint8]
+    """Shape (n, decisions)."""
+    schedules: NDArray[np.int32]
+    """Shape (n,): the schedule that each evaluation trained with, in epochs."""
+    epochs: NDArray[np.int32]
+    """Shape (n,): the epoch that was looked at."""
+    runs: NDArray[np.int32]
+    """Shape (n,): which recorded run was seen; -1 is the mean over runs."""
+    validation_accuracy: NDArray[np.float64]
+    """Shape (n,): what the searcher was told, a fraction."""
+    test_accuracy: NDArray[np.float64]
+    """Shape (n,): of the same run, never told; nan where the benchmark has none."""
+    seconds: NDArray[np.float64]
+    """Shape (n,): simulated training seconds that were charged."""
+
+    def __len__(self) -> int:
+        return len(self.architectures)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, History)
+            and self.header == other.header
+            and all(
+                np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+                for a, b in zip(self[1:], other[1:], strict=True)
+            )
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write this one history; see :func:`save_histories`."""
+        save_histories(path, [self])
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> History:
+        """Read a file that holds one history.
+
+        Raises:
+            HistoryFileError: As :func:`load_histories`, or the file holds several.
+        """
+        histories = load_histories(path)
+        if len(histories) != 1:
+            raise HistoryFileError(
+                f"{path}: holds {len(histories)} histories, not one; read it with load_histories()."
+            )
+        return histories[0]
+
+
+_ARRAYS = History._fields[1:]
+
+
+def save_histories(path: str | os.PathLike[str], histories: Iterable[History]) -> None:
+    """Write histories of one search space to one HDF5 file, atomically; the same ones give the same bytes.
+
+    The arrays are laid end to end; ``lengths`` says where each history ends, ``headers`` is a JSON list as bytes.
+
+    Raises:
+        HistoryFileError: There are none, or they are of different search spaces.
+    """
+    histories = list(histories)
+    if not histories or len({history.architectures.shape[1] for history in histories}) != 1:
+        raise HistoryFileError(
+            f"{os.fspath(path)}: expected one or more histories of one search space, found "
+            f"{len(histories)}; nothing was written."
+        )
+    headers = json.dumps([history.header for history in histories], sort_keys=True).encode()
+    columns = {
+        "lengths": np.array([len(history) for history in histories], np.int64),
+        "headers": np.frombuffer(headers, np.uint8),
+        **{name: np.concatenate([getattr(h, name) for h in histories]) for name in _ARRAYS},
+    }
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs.update(format=FORMAT, version=VERSION)
+        for name, values in columns.items():
+            # Level 1: histories are written once a comparison and read a few times.
+            file.create_dataset(name, data=values, compression="gzip", compression_opts=1, shuffle=True)
+
+
+def load_histories(path: str | os.PathLike[str]) -> list[History]:
+    """Read all histories of a file, in the order in which they were saved.
+
+    Raises:
+        HistoryFileError: The file is missing, damaged, or no file of histories, or of a newer version.
+    """
+    name = os.fspath(path)
+    if not os.path.isfile(name):
+        raise HistoryFileError(f"{name}: no such file.")
+    try:
+        with h5py.File(name, "r", locking="best-effort") as file:
+            found = file.attrs.get("format"), int(file.attrs.get("version", 0))
+            if found[0] != FORMAT or found[1] > VERSION:
+                raise HistoryFileError(
+                    f"{name}: expected {FORMAT!r} of version {VERSION} or older, found {found[0]!r} of version "
+                    f"{found[1]}."
+                )
+            headers = json.loads(file["headers"][()].tobytes())
+            ends = np.cumsum(file["lengths"][()])
+            arrays = [file[column][()] for column in _ARRAYS]
+    except HistoryFileError:
+        raise
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError) as error:
+        raise HistoryFileError(f"{name}: no readable file of histories: {error}.") from None
+    if len(headers) != len(ends) or any(len(array) != ends[-1] for array in arrays):
+        raise HistoryFileError(f"{name}: its arrays do not have the lengths that it states.")
+    parts = [np.split(array, ends[:-1]) for array in arrays]
+    return [History(header, *columns) for header, *columns in zip(headers, *parts, strict=True)]

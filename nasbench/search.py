@@ -1,0 +1,158 @@
+"""run(): the only ask/tell loop, and the only keeper of budget and noise."""
+
+from __future__ import annotations
+
+import inspect
+from functools import cache
+from itertools import chain
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from nasbench.errors import InvalidArchitectureError, NotRecordedError, SearcherError
+from nasbench.history import History
+from nasbench.randomness import Uniforms
+from nasbench.types import Architecture, Benchmark, Budget, Fidelity, Metrics, Searcher, Seed
+
+_LONGEST = (None, None)
+_LONGEST_FREE_STREAK = 100_000
+
+
+class Rules(NamedTuple):
+    """What the searcher gets to see, and what it pays.
+
+    Args:
+        observe: ``"run"``: each query answers with one recorded run, drawn uniformly at random, as NAS-Bench-101 and
+            NATS-Bench do; ``"mean"``: with the mean over runs, without noise.
+        repeats_cost: Whether an architecture that was evaluated at this fidelity before costs again.
+    """
+
+    observe: Literal["run", "mean"] = "run"
+    repeats_cost: bool = True
+
+
+def run(
+    searcher: Searcher, benchmark: Benchmark, budget: Budget, *, seed: Seed, rules: Rules = Rules()
+) -> History:
+    """Let a searcher spend a budget on a benchmark, and return all that it did.
+
+    Test accuracy is recorded but never told. The evaluation that would pass the budget does not count.
+
+    Args:
+        searcher: Fresh, or one that goes on from an earlier run.
+        benchmark: A table, or whatever answers queries like one.
+        budget: In evaluations, simulated training seconds, or epochs.
+        seed: Seed of the draws of runs; the searcher has its own.
+        rules: See :class:`Rules`.
+
+    Raises:
+        SearcherError: The searcher proposed something that is no trial, no architecture of the space, or not
+            recorded; or it repeated what costs nothing so long that the budget would never end.
+        NotRecordedError: The benchmark has no validation accuracy to tell.
+    """
+    random = Uniforms(np.random.default_rng(seed)).random
+    draws = rules.observe == "run"
+    amount, unit = budget
+    seen: set[tuple[Architecture, Fidelity | None]] = set()
+    architectures: list[Architecture] = []
+    answers: list[Metrics] = []
+    seconds: list[float] = []
+    spent: float = 0
+    free = 0
+    chosen: int | None = None
+    ask, tell, query, recorded_runs = searcher.ask, searcher.tell, benchmark.query, benchmark.runs
+    while spent < amount:
+        trial = ask()
+        try:
+            architecture, fidelity = trial
+            schedule, epoch = fidelity or _LONGEST
+            if draws:
+                runs = recorded_runs(architecture, schedule=schedule, epoch=epoch)
+                chosen = runs[int(random() * len(runs))]
+            metrics = query(architecture, schedule=schedule, epoch=epoch, run=chosen)
+        except (InvalidArchitectureError, NotRecordedError, TypeError, ValueError) as error:
+            raise SearcherError(
+                f"{type(searcher).__name__}.ask() returned {trial!r}, which {benchmark.name} cannot answer: {error}"
+            ) from error
+        accuracy = metrics.validation_accuracy
+        if accuracy != accuracy:
+            raise NotRecordedError(
+                f"{benchmark.name} records no validation accuracy at schedule {metrics.schedule}, epoch "
+                f"{metrics.epoch}: nothing to tell a searcher. It must not see test accuracy."
+            )
+        time = metrics.training_time
+        cost: float = 1 if unit == "evaluations" else time if unit == "seconds" else metrics.epoch
+        if not rules.repeats_cost:
+            if (architecture, fidelity) in seen:
+                cost = time = 0.0
+                free += 1
+                if free > _LONGEST_FREE_STREAK:
+                    raise SearcherError(
+                        f"{type(searcher).__name__} repeated {free:,} evaluated architectures in a row, which costs "
+                        "nothing under these rules: the budget would never end. Use Rules(repeats_cost=True)."
+                    )
+            else:
+                free = 0
+                seen.add((architecture, fidelity))
+        spent += cost
+        if spent > amount:
+            break
+        architectures.append(architecture)
+        answers.append(metrics)
+        seconds.append(time)
+        tell(trial, accuracy)
+    header = _header(searcher, benchmark, budget, seed, rules)
+    return History(header, *_columns(architectures, answers, benchmark), np.array(seconds))
+
+
+def _columns(
+    architectures: list[Architecture], answers: list[Metrics], benchmark: Benchmark
+) -> tuple[Any, ...]:
+    choices = np.frombuffer(bytes(chain.from_iterable(architectures)), np.uint8)
+    return (
+        choices.reshape(len(architectures), len(benchmark.space.choices)),
+        np.array([metrics.schedule for metrics in answers], np.int32),
+        np.array([metrics.epoch for metrics in answers], np.int32),
+        np.array([-1 if metrics.run is None else metrics.run for metrics in answers], np.int32),
+        np.array([metrics.validation_accuracy for metrics in answers], np.float64),
+        np.array([metrics.test_accuracy for metrics in answers], np.float64),
+    )
+
+
+def _header(
+    searcher: Searcher, benchmark: Benchmark, budget: Budget, seed: Seed, rules: Rules
+) -> dict[str, Any]:
+    """All that anyone needs to repeat the search."""
+    import nasbench
+
+    kind = type(searcher)
+    return {
+        "nasbench": nasbench.__version__,
+        "benchmark": {
+            "name": benchmark.name,
+            "digest": benchmark.digest,
+            "space": benchmark.space.name,
+        },
+        "searcher": f"{kind.__module__}:{kind.__qualname__}",
+        "arguments": {
+            name: _plain(getattr(searcher, name)) for name in _parameters(kind) if hasattr(searcher, name)
+        },
+        "searcher_seed": _plain(getattr(searcher, "seed", None)),
+        "seed": _plain(seed),
+        "budget": {"amount": budget.amount, "unit": budget.unit},
+        "rules": rules._asdict(),
+    }
+
+
+@cache
+def _parameters(kind: type) -> tuple[str, ...]:
+    return tuple(name for name in inspect.signature(kind).parameters if name not in ("space", "seed"))
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold; anything else as its repr."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else repr(value)

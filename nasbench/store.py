@@ -1,0 +1,386 @@
+"""The HDF5 table format, version 1: write it atomically, open it, read single columns, verify all of it.
+
+The format is written down in docs/format.md. Digests form a tree (epoch of a column, image dataset, file), so that
+opening verifies the description of everything and reading verifies exactly what is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple, NoReturn
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from nasbench._files import canonical_json, replacing
+from nasbench.errors import NasbenchError, TableFileError, unknown_name
+
+FORMAT = "nasbench table"
+VERSION = 1
+
+# Deflate cannot shrink data more than 1032 times (zlib.net/zlib_tech.html): a column that claims more is a bomb.
+_LARGEST_RATIO = 1100
+
+
+class Column(NamedTuple):
+    """One metric as it is stored.
+
+    Args:
+        values: Shape (architectures,), or (architectures, epochs, runs) below a schedule, where one run stands for
+            a value that is the same in every run. Missing: the largest value of an unsigned type, nan of a float.
+        unit: ``"images"`` (a count of correctly classified images), ``"seconds"``, ``"parameters"``, ...
+        epochs: Completed epochs of each step of the second axis, rising; empty without a schedule.
+        images: How many images an accuracy was measured on; None for other units.
+        trained_on: Split that the network was trained on.
+        evaluated_on: Split that an accuracy was measured on.
+    """
+
+    values: NDArray[Any]
+    unit: str
+    epochs: tuple[int, ...] = ()
+    images: int | None = None
+    trained_on: str = ""
+    evaluated_on: str = ""
+
+
+class DatasetContent(NamedTuple):
+    """All columns of one image dataset: those of the architecture, and those of each schedule."""
+
+    columns: Mapping[str, Column]
+    schedules: Mapping[int, Mapping[str, Column]]
+
+
+class TableContent(NamedTuple):
+    """Everything that :func:`write` puts into a file.
+
+    Args:
+        space: Name of the search space.
+        architectures: uint8, shape (n, decisions), in the order of the source.
+        datasets: By name of the image dataset; the first is the default.
+        source: ``name``, ``address``, ``licence``, ``citation``, ``sha256`` (one ``file digest`` a line) and
+            ``elsewhere`` (what the source does not record, and which official file does).
+        report: What the conversion found, as JSON.
+    """
+
+    space: str
+    architectures: NDArray[np.uint8]
+    datasets: Mapping[str, DatasetContent]
+    source: Mapping[str, str]
+    report: Mapping[str, Any]
+
+
+class ColumnInfo(NamedTuple):
+    """What a file says of one column, without reading it."""
+
+    place: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    unit: str
+    epochs: tuple[int, ...]
+    images: int | None
+    trained_on: str
+    evaluated_on: str
+    digests: tuple[str, ...]
+    """sha256 of the content, one an epoch, or one."""
+
+
+SOURCE_FIELDS = ("name", "address", "licence", "citation", "sha256", "elsewhere")
+
+
+def write(path: str | os.PathLike[str], content: TableContent) -> None:
+    """Write a table file: to a temporary name, synced, renamed. The same content gives the same bytes.
+
+    Raises:
+        TableFileError: The content breaks a rule of the format; nothing is written.
+    """
+    with replacing(path) as temporary:
+        with h5py.File(temporary, "w") as file:
+            file.attrs.update(format=FORMAT, version=VERSION, space=content.space)
+            for name in SOURCE_FIELDS:
+                file.attrs[f"source_{name}"] = content.source[name]
+            file.attrs["report"] = json.dumps(content.report, sort_keys=True)
+            file.attrs["datasets"] = list(content.datasets)
+            _write_column(file, "architectures", Column(content.architectures, unit="choices"))
+            for name, dataset in content.datasets.items():
+                group = file.create_group(name)
+                for metric, column in dataset.columns.items():
+                    _write_column(group, metric, column)
+                for schedule, columns in dataset.schedules.items():
+                    below = group.create_group(str(schedule))
+                    for metric, column in columns.items():
+                        _write_column(below, metric, column)
+                    below.attrs["digest"] = _describe(below).digest
+                group.attrs["digest"] = _describe(group).digest
+            file.attrs["digest"] = _describe(file).digest
+        # Whatever a reader would refuse is refused here, before the file gets its name.
+        TableFile(temporary).verify()
+
+
+class TableFile:
+    """A table file, opened and its description verified; columns are read, and verified, one by one.
+
+    No handle stays open, so the object may be pickled, shared by threads and carried through fork.
+
+    Args:
+        path: The file.
+        dataset: The image dataset to open; the file's first by default.
+
+    Raises:
+        TableFileError: The file is missing, no HDF5, truncated, no table, of a newer version, altered, or a dataset
+            in it is missing or misshapen. The message names file, place, found and expected.
+        UnknownNameError: The file has no such image dataset.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], dataset: str | None = None) -> None:
+        self.path = os.fspath(path)
+        with self._opened() as file:
+            root = self._root(file)
+            if dataset is not None and dataset not in self.datasets:
+                raise unknown_name(f"image dataset of {os.path.basename(self.path)}", dataset, self.datasets)
+            self.dataset = dataset or self.datasets[0]
+            group = self._group(file, self.dataset, root)
+            schedules = {name: self._group(file[self.dataset], name, group) for name in group.groups}
+        self._architectures = self._info(root, "architectures")
+        if len(self._architectures.shape) != 2 or self._architectures.dtype != np.uint8:
+            self._refuse(
+                "/architectures", "a uint8 array (architectures, decisions)", _form(self._architectures)
+            )
+        self.columns = self._columns(group)
+        self.schedules = {int(name): self._schedule(schedules[name]) for name in sorted(schedules, key=int)}
+
+    def architectures(self) -> NDArray[np.uint8]:
+        """Read the choice vectors, shape (n, decisions), in table order."""
+        return self.read(self._architectures)
+
+    def read(self, info: ColumnInfo, epoch: int | None = None) -> NDArray[Any]:
+        """Read one column as it is stored: shape (n,), or (n, runs) at one epoch of a schedule.
+
+        Raises:
+            TableFileError: The file is gone, cannot be read, or its content is not what its digest says.
+        """
+        with self._opened() as file:
+            return self._read(file, info, epoch)
+
+    def verify(self) -> int:
+        """Read everything in the file and compare it with the digests.
+
+        Returns:
+            The number of columns, over all image datasets.
+
+        Raises:
+            TableFileError: As for opening and reading.
+        """
+        self.architectures()
+        count = 1
+        for dataset in self.datasets:
+            other = TableFile(self.path, dataset)
+            with other._opened() as file:
+                for info in [*other.columns.values(), *(i for s in other.schedules.values() for i in s.values())]:
+                    for epoch in info.epochs or (None,):
+                        other._read(file, info, epoch)
+                    count += 1
+        return count
+
+    @contextmanager
+    def _opened(self) -> Iterator[h5py.File]:
+        """Open the file; the one place where HDF5's errors become ours."""
+        if not os.path.isfile(self.path):
+            raise TableFileError(f"{self.path}: no such file.")
+        try:
+            with h5py.File(self.path, "r", locking="best-effort") as file:
+                yield file
+        except NasbenchError:
+            raise
+        except (OSError, RuntimeError, ValueError, TypeError, KeyError, MemoryError, OverflowError) as error:
+            raise TableFileError(
+                f"{self.path}: not a readable HDF5 file (not HDF5, truncated or damaged): {_short(error)}. "
+                "Expected a nasbench table; make it again with `nasbench convert`, or copy it again."
+            ) from None
+
+    def _refuse(self, place: str, expected: str, found: str) -> NoReturn:
+        raise TableFileError(f"{self.path}: at {place}: expected {expected}, found {found}.")
+
+    def _attribute(self, node: _Group | _Dataset, name: str, kind: type) -> Any:
+        value = node.attributes.get(name)
+        if not isinstance(value, kind):
+            self._refuse(f"{node.place}@{name}", f"an attribute of type {kind.__name__}", repr(value))
+        return value
+
+    def _root(self, file: h5py.File) -> _Group:
+        found = file.attrs.get("format")
+        if found != FORMAT:
+            raise TableFileError(
+                f"{self.path}: an HDF5 file, but no nasbench table: its attribute 'format' is {found!r}, "
+                f"expected {FORMAT!r}."
+            )
+        self.version = int(file.attrs.get("version", 0))
+        if not 1 <= self.version <= VERSION:
+            raise TableFileError(
+                f"{self.path}: format version {self.version}, but this installation reads up to {VERSION}. "
+                "Upgrade with `pip install --upgrade nasbench-suite`."
+            )
+        root = _describe(file)
+        self.digest: str = self._attribute(root, "digest", str)
+        self._compare("/@digest", self.digest, root.digest)
+        self.space: str = self._attribute(root, "space", str)
+        self.source = {name: self._attribute(root, f"source_{name}", str) for name in SOURCE_FIELDS}
+        self.report: dict[str, Any] = json.loads(self._attribute(root, "report", str))
+        self.datasets = tuple(self._attribute(root, "datasets", list))
+        for name in self.datasets or ("",):
+            if name not in root.groups:
+                self._refuse(f"/{name}", "a group", "nothing")
+        return root
+
+    def _group(self, parent: h5py.Group, name: str, described: _Group) -> _Group:
+        group = _describe(parent[name])
+        self._compare(f"{group.place}@digest", described.groups[name], group.digest)
+        return group
+
+    def _compare(self, place: str, expected: str, actual: str) -> None:
+        if actual != expected:
+            self._refuse(place, f"the digest {expected[:16]}… that was written with it", f"{actual[:16]}…")
+
+    def _columns(self, group: _Group) -> dict[str, ColumnInfo]:
+        n = self._architectures.shape[0]
+        infos = {name: self._info(group, name) for name in group.datasets}
+        for info in infos.values():
+            if info.shape != (n,):
+                self._refuse(info.place, f"shape ({n},)", _form(info))
+        return infos
+
+    def _schedule(self, group: _Group) -> dict[str, ColumnInfo]:
+        n = self._architectures.shape[0]
+        infos = {name: self._info(group, name) for name in group.datasets}
+        runs = max((info.shape[-1] for info in infos.values()), default=1)
+        for info in infos.values():
+            epochs = len(info.epochs)
+            if info.shape not in ((n, epochs, runs), (n, epochs, 1)):
+                self._refuse(info.place, f"shape ({n}, {epochs}, {runs} or 1)", _form(info))
+        return infos
+
+    def _info(self, group: _Group, name: str) -> ColumnInfo:
+        if name not in group.datasets:
+            self._refuse(f"{group.place.rstrip('/')}/{name}", "a dataset", "nothing")
+        node = group.datasets[name]
+        epochs = tuple(node.attributes.get("epochs", ()))
+        digests = tuple(self._attribute(node, "sha256", list))
+        if len(digests) != (len(epochs) or 1):
+            self._refuse(f"{node.place}@sha256", f"{len(epochs) or 1} digests", str(len(digests)))
+        if any(b <= a for a, b in zip(epochs, epochs[1:], strict=False)):
+            self._refuse(f"{node.place}@epochs", "rising epochs", str(epochs))
+        return ColumnInfo(
+            place=node.place,
+            shape=node.shape,
+            dtype=node.dtype,
+            unit=self._attribute(node, "unit", str),
+            epochs=epochs,
+            images=node.attributes.get("images"),
+            trained_on=node.attributes.get("trained_on", ""),
+            evaluated_on=node.attributes.get("evaluated_on", ""),
+            digests=digests,
+        )
+
+    def _read(self, file: h5py.File, info: ColumnInfo, epoch: int | None) -> NDArray[Any]:
+        node = file.get(info.place)
+        if not isinstance(node, h5py.Dataset) or node.shape != info.shape or node.dtype != info.dtype:
+            self._refuse(info.place, f"the column that was there when the file was opened, {_form(info)}", "another")
+        stored = node.id.get_storage_size()
+        if node.nbytes > _LARGEST_RATIO * (stored + 1024):
+            self._refuse(info.place, "data of the size it claims", f"{stored} bytes for {node.nbytes}")
+        step = 0 if epoch is None else info.epochs.index(epoch)
+        values = node[()] if epoch is None else node[:, step, :]
+        place = info.place if epoch is None else f"{info.place}, epoch {epoch}"
+        self._compare(place, info.digests[step], _sha256(values))
+        values.flags.writeable = False
+        return np.asarray(values)
+
+
+def missing_value(dtype: np.dtype[Any]) -> float | int:
+    """Return what marks a value as not recorded: nan of a float, the largest value of an unsigned integer."""
+    return float("nan") if dtype.kind == "f" else int(np.iinfo(dtype).max)
+
+
+class _Dataset(NamedTuple):
+    place: str
+    attributes: dict[str, Any]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+class _Group(NamedTuple):
+    """What a group says of itself and its datasets, and the digests of the groups below it."""
+
+    place: str
+    attributes: dict[str, Any]
+    datasets: dict[str, _Dataset]
+    groups: dict[str, str]
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of all of it but the digest attribute: see docs/format.md."""
+        described = {
+            "attributes": {name: value for name, value in self.attributes.items() if name != "digest"},
+            "datasets": {
+                name: {"attributes": node.attributes, "shape": node.shape, "dtype": node.dtype.str}
+                for name, node in self.datasets.items()
+            },
+            "groups": self.groups,
+        }
+        return hashlib.sha256(canonical_json(described)).hexdigest()
+
+
+def _describe(group: h5py.Group) -> _Group:
+    datasets, groups = {}, {}
+    for name in group:
+        # Links and data kept elsewhere would read outside of what the digests cover.
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise ValueError(f"{group.name}: {name!r} is a link; everything must lie in the file itself")
+        node = group[name]
+        if isinstance(node, h5py.Group):
+            groups[name] = str(node.attrs.get("digest"))
+        elif node.dtype.kind not in "uif" or node.external or node.is_virtual:
+            raise ValueError(f"{node.name}: expected plain numbers stored in the file itself, found {node.dtype}")
+        else:
+            datasets[name] = _Dataset(node.name, _attributes(node), node.shape, node.dtype)
+    return _Group(group.name, _attributes(group), datasets, groups)
+
+
+def _attributes(node: h5py.Group | h5py.Dataset) -> dict[str, Any]:
+    plain = {name: getattr(value, "tolist", lambda v=value: v)() for name, value in node.attrs.items()}
+    return dict(sorted(plain.items()))
+
+
+def _write_column(group: h5py.Group, name: str, column: Column) -> None:
+    values = np.ascontiguousarray(column.values, column.values.dtype.newbyteorder("<"))
+    # One chunk an epoch: a query at one epoch reads nothing else.
+    chunks = (values.shape[0], 1, values.shape[2]) if column.epochs else values.shape
+    node = group.create_dataset(
+        name, data=values, chunks=chunks, compression="gzip", compression_opts=9, shuffle=True
+    )
+    node.attrs["sha256"] = [_sha256(values[:, i]) for i in range(len(column.epochs))] or [_sha256(values)]
+    node.attrs["unit"] = column.unit
+    if column.epochs:
+        node.attrs["epochs"] = np.array(column.epochs, np.int32)
+    if column.images is not None:
+        node.attrs["images"] = column.images
+        node.attrs["evaluated_on"] = column.evaluated_on
+    if column.trained_on:
+        node.attrs["trained_on"] = column.trained_on
+
+
+def _sha256(values: NDArray[Any]) -> str:
+    little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+    return hashlib.sha256(little.tobytes()).hexdigest()
+
+
+def _form(info: ColumnInfo) -> str:
+    return f"{info.dtype} of shape {info.shape}"
+
+
+def _short(error: BaseException) -> str:
+    return " ".join(str(error).split())[:160]

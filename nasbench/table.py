@@ -1,0 +1,425 @@
+"""Table: the results of one image dataset of one table file, answered by row, by column, or one query at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nasbench import registry
+from nasbench.errors import InvalidArchitectureError, NotRecordedError, UnknownNameError, unknown_name
+from nasbench.spaces import SearchSpace
+from nasbench.store import ColumnInfo, TableFile, missing_value
+from nasbench.types import Architecture, Fidelity, Metrics
+
+_NAN = float("nan")
+_SCHEDULED = ("validation_accuracy", "test_accuracy", "train_accuracy", "training_time")
+_LARGEST_DENSE_INDEX = 2**22
+# A map of all rows takes as long as some hundred single look-ups: a script that asks once should not pay for it.
+_WORTH_A_MAP = 64
+
+
+class Optimum(NamedTuple):
+    """The best value of a metric, and every architecture that attains it."""
+
+    value: float
+    architectures: tuple[Architecture, ...]
+
+
+def load(name: str | os.PathLike[str], dataset: str | None = None) -> Table:
+    """Open a table by name (``"nasbench201"``) or by the path of a ``.h5`` file.
+
+    Args:
+        name: A name that ``nasbench tables`` lists, or a path.
+        dataset: The image dataset: for nasbench201 ``"cifar10"`` (the default), ``"cifar100"`` or
+            ``"ImageNet16-120"``.
+
+    Raises:
+        UnknownNameError: Nothing has this name, and it is no path; or the file has no such image dataset.
+        TableFileError: The file is no sound table.
+    """
+    text = os.fspath(name)
+    if text.endswith((".h5", ".hdf5")) or os.sep in text:
+        return Table(text, dataset)
+    try:
+        return Table(registry.find("tables", text), dataset)
+    except UnknownNameError as error:
+        if error.args[0].startswith("unknown table"):
+            raise UnknownNameError(f"{error} Or give the path of a .h5 file.") from None
+        raise
+
+
+class Table:
+    """A benchmark of recorded results, in the official order of its architectures.
+
+    Columns are read from the file, and verified, when they are first needed. The object holds no open file: it can be
+    pickled (by path), shared by threads, and carried through fork.
+
+    Args:
+        path: A table file.
+        dataset: The image dataset in it; the file's first by default.
+
+    Raises:
+        TableFileError: The file is no sound table.
+        UnknownNameError: The file has no such image dataset, or its search space is not installed.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], dataset: str | None = None) -> None:
+        self._file = TableFile(path, dataset)
+        self.path: str = self._file.path
+        self.dataset: str = self._file.dataset
+        self.name: str = f"{os.path.basename(self.path)} ({self.dataset})"
+        self.digest: str = self._file.digest
+        self.space: SearchSpace = registry.find("spaces", self._file.space)()
+        self.architectures: NDArray[np.uint8] = self._file.architectures()
+        """All choice vectors, shape (n, decisions), read-only."""
+        self.fidelities: tuple[Fidelity, ...] = tuple(
+            Fidelity(schedule, epoch)
+            for schedule, infos in self._file.schedules.items()
+            for epoch in sorted({epoch for info in infos.values() for epoch in info.epochs})
+        )
+        """Everything that can be asked for, from the shortest schedule to the last epoch of the longest."""
+        self._row_of: dict[Architecture | str, int] = {}
+        self._columns: dict[tuple[str, Fidelity, int | None], NDArray[Any]] = {}
+        self._answers: dict[tuple[int | None, int | None, int | None], Callable[[int], Metrics]] = {}
+        self._recorded: dict[tuple[int | None, int | None], Callable[[int], tuple[int, ...]]] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Table, (self.path, self.dataset)
+
+    def __repr__(self) -> str:
+        return f"<table {self.name}: {len(self):,} architectures of {self.space.name}>"
+
+    def __len__(self) -> int:
+        return len(self.architectures)
+
+    def __iter__(self) -> Iterator[Architecture]:
+        return map(tuple, self.architectures.tolist())
+
+    def __contains__(self, architecture: object) -> bool:
+        try:
+            self.row(architecture)  # type: ignore[arg-type]
+        except InvalidArchitectureError:
+            return False
+        return True
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The image datasets of the file."""
+        return self._file.datasets
+
+    @property
+    def source(self) -> dict[str, str]:
+        """Name, address, licence, citation and sha256 of the raw files, and where to find what they lack."""
+        return self._file.source
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """What the conversion found in the raw files."""
+        return self._file.report
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of the recorded metrics."""
+        scheduled = {metric for infos in self._file.schedules.values() for metric in infos}
+        return (*sorted(scheduled), *sorted(self._file.columns))
+
+    def describe(self) -> dict[str, ColumnInfo]:
+        """Return what the file says of each column: unit, epochs, splits. Scheduled ones are ``"metric@schedule"``."""
+        scheduled = {
+            f"{metric}@{schedule}": info
+            for schedule, infos in self._file.schedules.items()
+            for metric, info in infos.items()
+        }
+        return scheduled | self._file.columns
+
+    # Rows.
+
+    def row(self, architecture: Architecture | str | int) -> int:
+        """Return the row of an architecture given as a tuple, as text, or as a row already.
+
+        Raises:
+            InvalidArchitectureError: It is no architecture of the space, is not in this table, or the index is out
+                of range.
+        """
+        if isinstance(architecture, str):
+            found = self.row(self.space.parse(architecture))
+        elif isinstance(architecture, (int, np.integer)) and not isinstance(architecture, bool):
+            if not 0 <= architecture < len(self):
+                raise InvalidArchitectureError(
+                    f"index {architecture} is outside of {self.name}: 0 to {len(self) - 1}."
+                )
+            return int(architecture)
+        else:
+            architecture = self.space.check(
+                tuple(architecture) if isinstance(architecture, (list, np.ndarray)) else architecture
+            )
+            if len(self._row_of) == _WORTH_A_MAP and len(self) <= 2**16:
+                self._row_of.update(zip(self, range(len(self)), strict=True))
+            if architecture in self._row_of:
+                return self._row_of[architecture]
+            found = int(self.rows([architecture])[0])
+        if len(self._row_of) < 2**20:
+            self._row_of[architecture] = found
+        return found
+
+    def rows(self, architectures: ArrayLike) -> NDArray[np.int64]:
+        """Return the rows of many architectures, given as an integer array (n, decisions).
+
+        Raises:
+            InvalidArchitectureError: One of them is no architecture of the space, or is not in this table.
+        """
+        identities = self.space.identity_many(architectures)
+        known, rows = self._index
+        if known is None:
+            found = rows[identities]
+        else:
+            place = np.minimum(np.searchsorted(known, identities), len(known) - 1)
+            found = np.where(known[place] == identities, rows[place], -1)
+        if found.size and found.min() < 0:
+            first = tuple(np.asarray(architectures)[int(np.argmin(found))].tolist())
+            raise InvalidArchitectureError(f"{self.space.format(first)} is not in {self.name}.")
+        return found
+
+    @cached_property
+    def _index(self) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
+        """Rows by identity: a dense array where the space is small, else sorted identities beside their rows."""
+        identities = self.space.identity_many(self.architectures)
+        if self.space.size <= _LARGEST_DENSE_INDEX:
+            dense = np.full(self.space.size, -1)
+            dense[identities] = np.arange(len(self))
+            return None, dense
+        order = np.argsort(identities)
+        return identities[order], order
+
+    # Columns.
+
+    def column(
+        self, metric: str, *, schedule: int | None = None, epoch: int | None = None, run: int | None = None
+    ) -> NDArray[Any]:
+        """Return one metric of all architectures, in table order, shape (n,), read-only.
+
+        Accuracies are fractions in [0, 1]; ``nan`` where the run of that architecture is missing.
+
+        Args:
+            metric: One of :attr:`metrics`.
+            schedule: The training schedule in epochs; the longest by default.
+            epoch: A recorded epoch of it; the last by default.
+            run: Index of a repeated training; the mean over the recorded ones by default. Metrics that do not
+                depend on training ignore these three.
+
+        Raises:
+            NotRecordedError: The table holds no such metric, schedule, epoch or run; the message says which it holds.
+        """
+        if metric in self._file.columns:
+            fidelity, run = Fidelity(0, 0), None
+        else:
+            fidelity = self._fidelity(schedule, epoch)
+        key = (metric, fidelity, run)
+        if key not in self._columns:
+            self._columns[key] = self._read(metric, fidelity, run)
+        return self._columns[key]
+
+    def _read(self, metric: str, fidelity: Fidelity, run: int | None) -> NDArray[Any]:
+        if metric in self._file.columns:
+            return self._file.read(self._file.columns[metric])
+        infos = self._file.schedules[fidelity.schedule]
+        if metric not in infos:
+            self._lacks_metric(metric, f" of schedule {fidelity.schedule}", [*infos, *self._file.columns])
+        info = infos[metric]
+        if fidelity.epoch not in info.epochs:
+            raise NotRecordedError(
+                f"{self.name} records {metric} of schedule {fidelity.schedule} at "
+                f"{_few(info.epochs, 'epoch')}, not at epoch {fidelity.epoch}. {self.source['elsewhere']}"
+            )
+        values = self._file.read(info, fidelity.epoch)
+        if run is not None:
+            self._check_run(run, infos, fidelity)
+            # One stored run stands for all: the source gives the same value for every run.
+            values = values[:, [0 if values.shape[1] == 1 else run]]
+        present = np.isfinite(values) if values.dtype.kind == "f" else values != missing_value(values.dtype)
+        totals = np.where(present, values, 0).sum(axis=1, dtype=np.float64)
+        # A mean of counts is rounded once: total correct images over total images.
+        with np.errstate(invalid="ignore"):
+            result: NDArray[np.float64] = totals / (present.sum(axis=1) * (info.images or 1))
+        result.flags.writeable = False
+        return result
+
+    def optimum(
+        self, metric: str = "validation_accuracy", *, schedule: int | None = None, epoch: int | None = None
+    ) -> Optimum:
+        """Return the largest mean over runs of a metric, and all architectures that attain it.
+
+        Raises:
+            NotRecordedError: As for :meth:`column`.
+        """
+        values = self.column(metric, schedule=schedule, epoch=epoch)
+        best = np.nanmax(values)
+        return Optimum(
+            float(best), tuple(map(tuple, self.architectures[np.flatnonzero(values == best)].tolist()))
+        )
+
+    # Queries.
+
+    def runs(
+        self,
+        architecture: Architecture | str | int,
+        *,
+        schedule: int | None = None,
+        epoch: int | None = None,
+    ) -> Sequence[int]:
+        """Return the indexes of the recorded runs of one architecture, in rising order.
+
+        Raises:
+            InvalidArchitectureError: As for :meth:`row`.
+            NotRecordedError: The table holds no such schedule or epoch.
+        """
+        try:
+            row = self._row_of[architecture]  # type: ignore[index]
+        except (KeyError, TypeError):
+            row = self.row(architecture)
+        try:
+            recorded = self._recorded[schedule, epoch]
+        except KeyError:
+            recorded = self._recorded[schedule, epoch] = self._recorded_runs(self._fidelity(schedule, epoch))
+        return recorded(row)
+
+    def query(
+        self,
+        architecture: Architecture | str | int,
+        *,
+        schedule: int | None = None,
+        epoch: int | None = None,
+        run: int | None = None,
+    ) -> Metrics:
+        """Return what was measured for one architecture: pure, with no random numbers and no counters.
+
+        Args:
+            architecture: A tuple of choices, its text, or a row.
+            schedule: The training schedule in epochs; the longest by default.
+            epoch: A recorded epoch of it; the last by default.
+            run: Index of a repeated training; the mean over the recorded ones by default.
+
+        Raises:
+            InvalidArchitectureError: As for :meth:`row`.
+            NotRecordedError: The table holds no such schedule or epoch, or this architecture lacks the run; the
+                message says what exists.
+        """
+        try:
+            row = self._row_of[architecture]  # type: ignore[index]
+        except (KeyError, TypeError):
+            row = self.row(architecture)
+        try:
+            answer = self._answers[schedule, epoch, run]
+        except KeyError:
+            answer = self._answers[schedule, epoch, run] = self._answer(self._fidelity(schedule, epoch), run)
+        return answer(row)
+
+    def _answer(self, fidelity: Fidelity, run: int | None) -> Callable[[int], Metrics]:
+        """Build the function from row to Metrics for one fidelity and run; its speed is that of every search."""
+        infos = self._file.schedules[fidelity.schedule]
+        if run is not None:
+            self._check_run(run, infos, fidelity)
+        validation, test, train, seconds = (
+            self.column(metric, schedule=fidelity.schedule, epoch=fidelity.epoch, run=run).item
+            if metric in infos and fidelity.epoch in infos[metric].epochs
+            else _not_recorded
+            for metric in _SCHEDULED
+        )
+        latency, parameters, flops = (
+            self.column(metric).item if metric in self._file.columns else otherwise
+            for metric, otherwise in (("latency", _not_recorded), ("parameters", _zero), ("flops", _zero))
+        )
+        schedule, epoch = fidelity
+        recorded = self._recorded_runs(fidelity) if run is not None else None
+        new = tuple.__new__
+
+        def answer(row: int) -> Metrics:
+            if recorded is not None and run not in recorded(row):
+                raise NotRecordedError(
+                    f"{self.name} has {_few(recorded(row), 'run')} of architecture {row} "
+                    f"({self.space.format(tuple(self.architectures[row].tolist()))}) at schedule {schedule}, "
+                    f"epoch {epoch}, not run {run}: it is missing in the source."
+                )
+            return new(
+                Metrics,
+                (
+                    validation(row),
+                    test(row),
+                    train(row),
+                    seconds(row),
+                    latency(row),
+                    parameters(row),
+                    flops(row),
+                    schedule,
+                    epoch,
+                    run,
+                ),
+            )
+
+        return answer
+
+    def _recorded_runs(self, fidelity: Fidelity) -> Callable[[int], tuple[int, ...]]:
+        infos = self._file.schedules[fidelity.schedule]
+        runs = max(info.shape[-1] for info in infos.values())
+        bits = np.zeros(len(self), np.uint64)
+        for metric, info in infos.items():
+            if info.images is None or fidelity.epoch not in info.epochs:
+                continue
+            for run in range(runs):
+                values = self.column(metric, schedule=fidelity.schedule, epoch=fidelity.epoch, run=run)
+                bits |= np.isfinite(values).astype(np.uint64) << np.uint64(run)
+        patterns, pattern_of = np.unique(bits, return_inverse=True)
+        tuples = [tuple(run for run in range(runs) if pattern >> run & 1) for pattern in patterns.tolist()]
+        at = pattern_of.item
+        return lambda row: tuples[at(row)]
+
+    def _fidelity(self, schedule: int | None, epoch: int | None) -> Fidelity:
+        schedules = self._file.schedules
+        if schedule is None:
+            schedule = max(schedules)
+        if schedule not in schedules:
+            raise NotRecordedError(
+                f"{self.name} has {_few(tuple(schedules), 'schedule')}, not {schedule}. {self.source['elsewhere']}"
+            )
+        epochs = [fidelity.epoch for fidelity in self.fidelities if fidelity.schedule == schedule]
+        if epoch is None:
+            epoch = epochs[-1]
+        if epoch not in epochs:
+            raise NotRecordedError(
+                f"{self.name} has {_few(tuple(epochs), 'epoch')} of schedule {schedule}, not epoch {epoch}. "
+                f"{self.source['elsewhere']}"
+            )
+        return Fidelity(schedule, epoch)
+
+    def _check_run(self, run: int, infos: dict[str, ColumnInfo], fidelity: Fidelity) -> None:
+        runs = max(info.shape[-1] for info in infos.values())
+        if isinstance(run, bool) or not isinstance(run, (int, np.integer)) or not 0 <= run < runs:
+            raise NotRecordedError(
+                f"{self.name} has {_few(tuple(range(runs)), 'run')} of schedule {fidelity.schedule}, not run {run!r}."
+            )
+
+    def _lacks_metric(self, metric: str, where: str, known: Sequence[str]) -> NoReturn:
+        error = unknown_name(f"metric{where} in {self.name}:", metric, known, hint=self.source["elsewhere"])
+        raise NotRecordedError(str(error))
+
+
+def _not_recorded(_row: int) -> float:
+    return _NAN
+
+
+def _zero(_row: int) -> int:
+    return 0
+
+
+def _few(values: Sequence[int], word: str) -> str:
+    """Spell ``epochs 1 to 200`` or ``runs 0, 1 and 2``."""
+    if len(values) == 1:
+        return f"{word} {values[0]}"
+    if len(values) > 6:
+        return f"{len(values)} {word}s from {values[0]} to {values[-1]}"
+    return f"{word}s {', '.join(map(str, values[:-1]))} and {values[-1]}" if values else f"no {word}s"

@@ -1,0 +1,169 @@
+"""The words of the project as types: Architecture, Trial, Metrics, Budget; what a benchmark and a searcher are.
+
+A search space says what can be built, a benchmark says how good it is, a searcher says what to try next.
+They meet only in :func:`nasbench.search.run`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from nasbench.errors import BudgetError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from nasbench.spaces import SearchSpace
+
+Architecture = tuple[int, ...]
+"""One small integer per decision of its search space: hashable, picklable, sortable."""
+
+Seed = int | Sequence[int]
+"""What ``numpy.random.default_rng`` takes and a header can record: a non-negative integer or several."""
+
+
+class Fidelity(NamedTuple):
+    """How an architecture was trained: a whole schedule, and the epoch of its curve that is looked at.
+
+    An early epoch of a long schedule is not a short schedule: the learning rate differs.
+    """
+
+    schedule: int
+    epoch: int
+
+
+class Trial(NamedTuple):
+    """What a searcher asks for. ``fidelity=None`` is the last epoch of the longest schedule."""
+
+    architecture: Architecture
+    fidelity: Fidelity | None = None
+
+
+class Metrics(NamedTuple):
+    """What one query answers.
+
+    Accuracies are fractions in [0, 1]; ``nan`` means not recorded. The splits behind each accuracy are in
+    :meth:`nasbench.table.Table.describe`.
+    """
+
+    validation_accuracy: float
+    test_accuracy: float
+    train_accuracy: float
+    training_time: float
+    """Seconds of training up to ``epoch``, without evaluation."""
+    latency: float
+    """Seconds of one forward pass, as the source measured it."""
+    parameters: int
+    flops: int
+    """Multiply-accumulates of one forward pass of one image."""
+    schedule: int
+    epoch: int
+    run: int | None
+    """Index of the repeated training, or None for the mean over the recorded ones."""
+
+
+class Graph(NamedTuple):
+    """A cell as a directed graph with one operation a vertex, in topological order.
+
+    ``adjacency[i, j]`` is True for an edge from vertex i to vertex j, with i < j; shape (vertices, vertices).
+    """
+
+    adjacency: NDArray[np.bool_]
+    operations: tuple[str, ...]
+
+
+class Budget(NamedTuple("Budget", [("amount", float), ("unit", str)])):
+    """How much a search may spend, in one unit.
+
+    Args:
+        amount: A positive number.
+        unit: ``"evaluations"``, ``"seconds"`` (simulated training seconds of the table) or ``"epochs"``.
+
+    Raises:
+        BudgetError: The amount is not positive and finite, is not whole where evaluations or epochs are
+            counted, or the unit is unknown.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, amount: float, unit: str = "evaluations") -> Budget:
+        """Make a budget, or refuse it."""
+        if unit not in ("evaluations", "seconds", "epochs"):
+            raise BudgetError(f"unknown budget unit {unit!r}: expected evaluations, seconds or epochs.")
+        if not 0 < amount < float("inf"):
+            raise BudgetError(f"a budget must be positive and finite, not {amount} {unit}.")
+        if unit != "seconds" and amount != int(amount):
+            raise BudgetError(f"a budget of {unit} must be a whole number, not {amount}.")
+        return super().__new__(cls, amount, unit)
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """Read ``"1000"`` (evaluations), ``"20000s"`` (simulated seconds) or ``"3000epochs"``.
+
+        Raises:
+            BudgetError: The text is none of these.
+        """
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?(?:e\d+)?)\s*(|evaluations|s|seconds|epochs)\s*", text)
+        if match is None:
+            raise BudgetError(
+                f"cannot read the budget {text!r}: write 1000 (evaluations), 20000s (simulated seconds) "
+                "or 3000epochs."
+            )
+        unit = {"": "evaluations", "s": "seconds"}.get(match[2], match[2])
+        return cls(float(match[1]), unit)
+
+    def __str__(self) -> str:
+        return f"{self.amount:.15g} {self.unit}"
+
+
+class RandomSource(Protocol):
+    """Anything with numpy's ``random()``: a ``numpy.random.Generator`` or a faster :class:`Uniforms`."""
+
+    def random(self) -> float:
+        """Return the next number, uniform in [0, 1)."""
+
+
+class Benchmark(Protocol):
+    """How good an architecture is: a Table, a SurrogateBenchmark, or a LiveBenchmark that trains when asked.
+
+    Queries are pure: no random numbers, no counters.
+    """
+
+    name: str
+    digest: str
+    """Name and digest say which data answered; both stand in every History."""
+    space: SearchSpace
+    fidelities: Sequence[Fidelity]
+    """From cheap to expensive; the last is the default."""
+
+    def runs(
+        self, architecture: Architecture, *, schedule: int | None = None, epoch: int | None = None
+    ) -> Sequence[int]:
+        """Return the indexes of the recorded runs of one architecture, in rising order."""
+
+    def query(
+        self,
+        architecture: Architecture,
+        *,
+        schedule: int | None = None,
+        epoch: int | None = None,
+        run: int | None = None,
+    ) -> Metrics:
+        """Return what was measured: by default the longest schedule, its last epoch, the mean over runs."""
+
+
+class Searcher(Protocol):
+    """An algorithm that proposes architectures and learns their validation accuracy.
+
+    The constructor takes ``(space, *, seed, **arguments)`` and stores every argument under its own name, so
+    that a History can say how to repeat the search.
+    """
+
+    def ask(self) -> Trial:
+        """Return the next trial to evaluate."""
+
+    def tell(self, trial: Trial, validation_accuracy: float) -> None:
+        """Learn the validation accuracy, a fraction in [0, 1], of a trial that was asked for."""

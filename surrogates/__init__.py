@@ -1,0 +1,1 @@
+"""Learned performance predictors. None has landed yet."""
