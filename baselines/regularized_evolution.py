@@ -32,9 +32,7 @@ class RegularizedEvolution:
         ValueError: One of the two sizes is below 1.
     """
 
-    def __init__(
-        self, space: SearchSpace, *, seed: Seed, population_size: int = 10, sample_size: int = 3
-    ) -> None:
+    def __init__(self, space: SearchSpace, *, seed: Seed, population_size: int = 10, sample_size: int = 3) -> None:
         if population_size < 1 or sample_size < 1:
             raise ValueError(
                 f"population_size and sample_size must be at least 1, got {population_size} and {sample_size}."

@@ -53,9 +53,7 @@ class Reinforce:
         # Decisions with fewer choices than the widest: their surplus logits never win.
         self._logits[np.arange(width) >= np.array(space.choices)[:, None]] = -np.inf
         self._rng = Uniforms(rng)
-        self._policy, self._cumulative, self._step, self._first, self._second = np.zeros(
-            (5, *self._logits.shape)
-        )
+        self._policy, self._cumulative, self._step, self._first, self._second = np.zeros((5, *self._logits.shape))
         self._steps = 0
         self._average = 0.0
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from dataclasses import dataclass, fields
+from typing import Any
 
 import h5py
 import numpy as np
@@ -18,7 +19,8 @@ FORMAT = "nasbench histories"
 VERSION = 1
 
 
-class History(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class History:
     """The evaluations of one search, in order; n is their number.
 
     A search is repeated from its header alone: versions, digest of the benchmark, algorithm and arguments, both seeds,
@@ -45,16 +47,12 @@ class History(NamedTuple):
         return len(self.architectures)
 
     def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, History)
-            and self.header == other.header
-            and all(
-                np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
-                for a, b in zip(self[1:], other[1:], strict=True)
-            )
-        )
+        if not isinstance(other, History) or self.header != other.header:
+            return False
+        pairs = ((getattr(self, name), getattr(other, name)) for name in _ARRAYS)
+        return all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in pairs)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # compared by content, so not hashable
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write this one history; see :func:`save_histories`."""
@@ -69,13 +67,11 @@ class History(NamedTuple):
         """
         histories = load_histories(path)
         if len(histories) != 1:
-            raise HistoryFileError(
-                f"{path}: holds {len(histories)} histories, not one; read it with load_histories()."
-            )
+            raise HistoryFileError(f"{path}: holds {len(histories)} histories, not one; read it with load_histories().")
         return histories[0]
 
 
-_ARRAYS = History._fields[1:]
+_ARRAYS = tuple(field.name for field in fields(History))[1:]
 
 
 def save_histories(path: str | os.PathLike[str], histories: Iterable[History]) -> None:

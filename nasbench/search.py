@@ -31,9 +31,7 @@ class Rules(NamedTuple):
     repeats_cost: bool = True
 
 
-def run(
-    searcher: Searcher, benchmark: Benchmark, budget: Budget, *, seed: Seed, rules: Rules = Rules()
-) -> History:
+def run(searcher: Searcher, benchmark: Benchmark, budget: Budget, *, seed: Seed, rules: Rules = Rules()) -> History:
     """Let a searcher spend a budget on a benchmark, and return all that it did.
 
     Test accuracy is recorded but never told. The evaluation that would pass the budget does not count.
@@ -105,9 +103,7 @@ def run(
     return History(header, *_columns(architectures, answers, benchmark), np.array(seconds))
 
 
-def _columns(
-    architectures: list[Architecture], answers: list[Metrics], benchmark: Benchmark
-) -> tuple[Any, ...]:
+def _columns(architectures: list[Architecture], answers: list[Metrics], benchmark: Benchmark) -> tuple[Any, ...]:
     choices = np.frombuffer(bytes(chain.from_iterable(architectures)), np.uint8)
     return (
         choices.reshape(len(architectures), len(benchmark.space.choices)),
@@ -119,9 +115,7 @@ def _columns(
     )
 
 
-def _header(
-    searcher: Searcher, benchmark: Benchmark, budget: Budget, seed: Seed, rules: Rules
-) -> dict[str, Any]:
+def _header(searcher: Searcher, benchmark: Benchmark, budget: Budget, seed: Seed, rules: Rules) -> dict[str, Any]:
     """All that anyone needs to repeat the search."""
     import nasbench
 
@@ -134,9 +128,7 @@ def _header(
             "space": benchmark.space.name,
         },
         "searcher": f"{kind.__module__}:{kind.__qualname__}",
-        "arguments": {
-            name: _plain(getattr(searcher, name)) for name in _parameters(kind) if hasattr(searcher, name)
-        },
+        "arguments": {name: _plain(getattr(searcher, name)) for name in _parameters(kind) if hasattr(searcher, name)},
         "searcher_seed": _plain(getattr(searcher, "seed", None)),
         "seed": _plain(seed),
         "budget": {"amount": budget.amount, "unit": budget.unit},

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any, NamedTuple, NoReturn
 
 import h5py
@@ -147,9 +148,7 @@ class TableFile:
             schedules = {name: self._group(file[self.dataset], name, group) for name in group.groups}
         self._architectures = self._info(root, "architectures")
         if len(self._architectures.shape) != 2 or self._architectures.dtype != np.uint8:
-            self._refuse(
-                "/architectures", "a uint8 array (architectures, decisions)", _form(self._architectures)
-            )
+            self._refuse("/architectures", "a uint8 array (architectures, decisions)", _form(self._architectures))
         self.columns = self._columns(group)
         self.schedules = {int(name): self._schedule(schedules[name]) for name in sorted(schedules, key=int)}
 
@@ -271,7 +270,7 @@ class TableFile:
         digests = tuple(self._attribute(node, "sha256", list))
         if len(digests) != (len(epochs) or 1):
             self._refuse(f"{node.place}@sha256", f"{len(epochs) or 1} digests", str(len(digests)))
-        if any(b <= a for a, b in zip(epochs, epochs[1:], strict=False)):
+        if any(b <= a for a, b in pairwise(epochs)):
             self._refuse(f"{node.place}@epochs", "rising epochs", str(epochs))
         return ColumnInfo(
             place=node.place,
@@ -359,9 +358,7 @@ def _write_column(group: h5py.Group, name: str, column: Column) -> None:
     values = np.ascontiguousarray(column.values, column.values.dtype.newbyteorder("<"))
     # One chunk an epoch: a query at one epoch reads nothing else.
     chunks = (values.shape[0], 1, values.shape[2]) if column.epochs else values.shape
-    node = group.create_dataset(
-        name, data=values, chunks=chunks, compression="gzip", compression_opts=9, shuffle=True
-    )
+    node = group.create_dataset(name, data=values, chunks=chunks, compression="gzip", compression_opts=9, shuffle=True)
     node.attrs["sha256"] = [_sha256(values[:, i]) for i in range(len(column.epochs))] or [_sha256(values)]
     node.attrs["unit"] = column.unit
     if column.epochs:

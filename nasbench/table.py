@@ -150,9 +150,7 @@ class Table:
             found = self.row(self.space.parse(architecture))
         elif isinstance(architecture, (int, np.integer)) and not isinstance(architecture, bool):
             if not 0 <= architecture < len(self):
-                raise InvalidArchitectureError(
-                    f"index {architecture} is outside of {self.name}: 0 to {len(self) - 1}."
-                )
+                raise InvalidArchitectureError(f"index {architecture} is outside of {self.name}: 0 to {len(self) - 1}.")
             return int(architecture)
         else:
             architecture = self.space.check(
@@ -259,9 +257,7 @@ class Table:
         """
         values = self.column(metric, schedule=schedule, epoch=epoch)
         best = np.nanmax(values)
-        return Optimum(
-            float(best), tuple(map(tuple, self.architectures[np.flatnonzero(values == best)].tolist()))
-        )
+        return Optimum(float(best), tuple(map(tuple, self.architectures[np.flatnonzero(values == best)].tolist())))
 
     # Queries.
 

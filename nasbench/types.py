@@ -109,8 +109,7 @@ class Budget(NamedTuple("Budget", [("amount", float), ("unit", str)])):
         match = re.fullmatch(r"\s*(\d+(?:\.\d+)?(?:e\d+)?)\s*(|evaluations|s|seconds|epochs)\s*", text)
         if match is None:
             raise BudgetError(
-                f"cannot read the budget {text!r}: write 1000 (evaluations), 20000s (simulated seconds) "
-                "or 3000epochs."
+                f"cannot read the budget {text!r}: write 1000 (evaluations), 20000s (simulated seconds) or 3000epochs."
             )
         unit = {"": "evaluations", "s": "seconds"}.get(match[2], match[2])
         return cls(float(match[1]), unit)

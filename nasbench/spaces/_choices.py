@@ -113,9 +113,7 @@ class SearchSpace:
         try:
             array: NDArray[Any] = np.asarray(architectures)
         except ValueError as error:
-            raise InvalidArchitectureError(
-                f"cannot make an array of architectures of {self.name}: {error}."
-            ) from None
+            raise InvalidArchitectureError(f"cannot make an array of architectures of {self.name}: {error}.") from None
         d = len(self.choices)
         if array.size == 0 and array.ndim <= 2:
             return np.empty((0, d), np.uint8)
@@ -139,7 +137,7 @@ class SearchSpace:
     def codes(self, architectures: ArrayLike) -> NDArray[np.int64]:
         """Return the position of each choice vector in lexicographic order, shape (n,): its exact identity."""
         array = self.validated(architectures)
-        code = np.zeros(len(array), np.int64 if self.size > 2**31 else np.int32)
+        code: NDArray[Any] = np.zeros(len(array), np.int64 if self.size > 2**31 else np.int32)
         for column, cardinality in zip(array.T, self.choices, strict=True):
             code *= cardinality
             code += column
@@ -154,7 +152,7 @@ class SearchSpace:
         array = np.asarray(codes, np.int64)
         if array.size and (array.min() < 0 or array.max() >= self.size):
             raise InvalidArchitectureError(f"codes of {self.name} lie in [0, {self.size}).")
-        return (array[..., None] // np.array(self._radix) % np.array(self.choices)).astype(np.uint8)
+        return np.asarray(array[..., None] // np.array(self._radix) % np.array(self.choices), np.uint8)
 
     def key_many(self, architectures: ArrayLike) -> NDArray[np.int64]:
         """Return integers that are equal for architectures that are the same network, shape (n,).
@@ -232,9 +230,7 @@ class SearchSpace:
         array[rows, position] = new + (new >= array[rows, position])
         return array
 
-    def crossover_many(
-        self, first: ArrayLike, second: ArrayLike, rng: np.random.Generator
-    ) -> NDArray[np.uint8]:
+    def crossover_many(self, first: ArrayLike, second: ArrayLike, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Cross each row of ``first`` with the same row of ``second`` as :meth:`crossover` does.
 
         Raises:
