@@ -19,8 +19,8 @@ _ATTEMPTS = 20
 class GeneticAlgorithm:
     """Evolution with crossover and elitist survival.
 
-    A child that was proposed before is bred again, up to 20 times: on spaces as small as these a converged population
-    would otherwise spend its budget on copies.
+    A child that equals a living parent or a sibling is bred again, up to 20 times, as pymoo's duplicate elimination
+    does: a converged population would otherwise spend its budget on copies of itself.
 
     Args:
         space: The search space.
@@ -54,7 +54,7 @@ class GeneticAlgorithm:
         self.crossover_probability = crossover_probability
         self.mutation_probability = mutation_probability
         self._rng = Uniforms(np.random.default_rng(seed))
-        self._proposed: set[Architecture] = set()
+        self._alive: set[Architecture] = set()
         self._parents: list[tuple[float, Architecture]] = []
         self._children: list[tuple[float, Architecture]] = []
 
@@ -63,10 +63,10 @@ class GeneticAlgorithm:
         make = self._child if self._parents else self._founder
         architecture = make()
         for _ in range(_ATTEMPTS):
-            if architecture not in self._proposed:
+            if architecture not in self._alive:
                 break
             architecture = make()
-        self._proposed.add(architecture)
+        self._alive.add(architecture)
         return Trial(architecture)
 
     def tell(self, trial: Trial, validation_accuracy: float) -> None:
@@ -78,6 +78,7 @@ class GeneticAlgorithm:
             pool.sort(key=_accuracy, reverse=True)
             self._parents = pool[: self.population_size]
             self._children = []
+            self._alive = {architecture for _, architecture in self._parents}
 
     def _founder(self) -> Architecture:
         return self.space.sample(self._rng)

@@ -40,8 +40,10 @@ class History:
     """Shape (n,): what the searcher was told, a fraction."""
     test_accuracy: NDArray[np.float64]
     """Shape (n,): of the same run, never told; nan where the benchmark has none."""
+    cost: NDArray[np.float64]
+    """Shape (n,): what was charged, in the unit of the budget."""
     seconds: NDArray[np.float64]
-    """Shape (n,): simulated training seconds that were charged."""
+    """Shape (n,): simulated training seconds; 0 where a repeat was free."""
 
     def __len__(self) -> int:
         return len(self.architectures)

@@ -54,6 +54,7 @@ def run(searcher: Searcher, benchmark: Benchmark, budget: Budget, *, seed: Seed,
     seen: set[tuple[Architecture, Fidelity | None]] = set()
     architectures: list[Architecture] = []
     answers: list[Metrics] = []
+    costs: list[float] = []
     seconds: list[float] = []
     spent: float = 0
     free = 0
@@ -97,21 +98,20 @@ def run(searcher: Searcher, benchmark: Benchmark, budget: Budget, *, seed: Seed,
             break
         architectures.append(architecture)
         answers.append(metrics)
+        costs.append(cost)
         seconds.append(time)
         tell(trial, accuracy)
-    header = _header(searcher, benchmark, budget, seed, rules)
-    return History(header, *_columns(architectures, answers, benchmark), np.array(seconds))
-
-
-def _columns(architectures: list[Architecture], answers: list[Metrics], benchmark: Benchmark) -> tuple[Any, ...]:
     choices = np.frombuffer(bytes(chain.from_iterable(architectures)), np.uint8)
-    return (
-        choices.reshape(len(architectures), len(benchmark.space.choices)),
-        np.array([metrics.schedule for metrics in answers], np.int32),
-        np.array([metrics.epoch for metrics in answers], np.int32),
-        np.array([-1 if metrics.run is None else metrics.run for metrics in answers], np.int32),
-        np.array([metrics.validation_accuracy for metrics in answers], np.float64),
-        np.array([metrics.test_accuracy for metrics in answers], np.float64),
+    return History(
+        header=_header(searcher, benchmark, budget, seed, rules),
+        architectures=choices.reshape(len(architectures), len(benchmark.space.choices)),
+        schedules=np.array([metrics.schedule for metrics in answers], np.int32),
+        epochs=np.array([metrics.epoch for metrics in answers], np.int32),
+        runs=np.array([-1 if metrics.run is None else metrics.run for metrics in answers], np.int32),
+        validation_accuracy=np.array([metrics.validation_accuracy for metrics in answers], np.float64),
+        test_accuracy=np.array([metrics.test_accuracy for metrics in answers], np.float64),
+        cost=np.array(costs, np.float64),
+        seconds=np.array(seconds, np.float64),
     )
 
 

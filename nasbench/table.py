@@ -42,15 +42,23 @@ def load(name: str | os.PathLike[str], dataset: str | None = None) -> Table:
         UnknownNameError: Nothing has this name, and it is no path; or the file has no such image dataset.
         TableFileError: The file is no sound table.
     """
+    return Table(find(name), dataset)
+
+
+def find(name: str | os.PathLike[str]) -> str:
+    """Return the path of a table given by name or by path.
+
+    Raises:
+        UnknownNameError: Nothing has this name, and it is no path.
+    """
     text = os.fspath(name)
     if text.endswith((".h5", ".hdf5")) or os.sep in text:
-        return Table(text, dataset)
+        return text
     try:
-        return Table(registry.find("tables", text), dataset)
+        path: str = registry.find("tables", text)
+        return path
     except UnknownNameError as error:
-        if error.args[0].startswith("unknown table"):
-            raise UnknownNameError(f"{error} Or give the path of a .h5 file.") from None
-        raise
+        raise UnknownNameError(f"{error} Or give the path of a .h5 file.") from None
 
 
 class Table:

@@ -131,12 +131,21 @@ class Benchmark(Protocol):
     Queries are pure: no random numbers, no counters.
     """
 
-    name: str
-    digest: str
-    """Name and digest say which data answered; both stand in every History."""
-    space: SearchSpace
-    fidelities: Sequence[Fidelity]
-    """From cheap to expensive; the last is the default."""
+    @property
+    def name(self) -> str:
+        """What answers, for people."""
+
+    @property
+    def digest(self) -> str:
+        """Which data answers, exactly; it stands in every History."""
+
+    @property
+    def space(self) -> SearchSpace:
+        """The search space."""
+
+    @property
+    def fidelities(self) -> Sequence[Fidelity]:
+        """From cheap to expensive; the last is the default."""
 
     def runs(
         self, architecture: Architecture, *, schedule: int | None = None, epoch: int | None = None

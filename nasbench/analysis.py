@@ -1,0 +1,263 @@
+"""Statistics of searches: incumbents, regret, intervals, running times, who beats whom.
+
+Every function is about one image dataset of one table. Regret is the table's optimum minus the incumbent's value, both
+as means over runs at the highest fidelity, whatever noise the search saw; it is a fraction, and never negative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nasbench.history import History
+from nasbench.table import Table
+
+Floats = NDArray[np.float64]
+
+
+class Interval(NamedTuple):
+    """An estimate and its confidence interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+class Law(NamedTuple):
+    """Exact mean and standard deviation of the regret of one random search, by number of evaluations."""
+
+    mean: Floats
+    standard_deviation: Floats
+
+
+class RunningTime(NamedTuple):
+    """How long it takes to reach a target, in the unit of the budget."""
+
+    success_rate: float
+    expected: float
+    """Expected running time with restarts; infinite if no run reached the target."""
+
+
+class Duel(NamedTuple):
+    """How likely a run of one algorithm ends with less regret than a run of another."""
+
+    first: str
+    second: str
+    probability: float
+    """That the first beats the second, ties counted half."""
+    p_value: float
+    """Two-sided Mann-Whitney, adjusted after Holm for all pairs that were compared."""
+
+
+# From histories to curves.
+
+
+def incumbents(observed: ArrayLike) -> NDArray[np.int64]:
+    """Return which evaluation holds the best value so far; the first of equals stays.
+
+    Args:
+        observed: Validation accuracies in order of evaluation, shape (..., n).
+    """
+    values = np.asarray(observed, np.float64)
+    before = np.full_like(values, -np.inf)
+    before[..., 1:] = np.maximum.accumulate(values, axis=-1)[..., :-1]
+    return np.maximum.accumulate(np.where(values > before, np.arange(values.shape[-1]), 0), axis=-1)
+
+
+def regret_curves(
+    histories: Sequence[History],
+    table: Table,
+    positions: ArrayLike,
+    *,
+    metric: Literal["validation_accuracy", "test_accuracy"] = "validation_accuracy",
+) -> Floats:
+    """Return the regret of each search's incumbent once so much of the budget was spent.
+
+    The incumbent is always chosen by observed validation accuracy; ``metric`` only says what its regret is measured in.
+
+    Args:
+        histories: One a run.
+        table: The table that they searched.
+        positions: Amounts of spent budget in its own unit, rising, shape (g,).
+        metric: In whose mean over runs, at the last epoch of the longest schedule, regret is measured.
+
+    Returns:
+        Fractions, shape (len(histories), g); nan before the first evaluation was paid.
+
+    Raises:
+        NotRecordedError: The table does not record this metric.
+    """
+    value = table.column(metric)
+    regret = np.nanmax(value) - value
+    at = np.asarray(positions, np.float64)
+    curves = np.full((len(histories), len(at)), np.nan)
+    for curve, history in zip(curves, histories, strict=True):
+        if not len(history):
+            continue
+        held = regret[table.rows(history.architectures)[incumbents(history.validation_accuracy)]]
+        last = np.searchsorted(np.cumsum(history.cost), at, side="right") - 1
+        curve[last >= 0] = held[last[last >= 0]]
+    return curves
+
+
+def unique_architectures(histories: Sequence[History], table: Table) -> NDArray[np.int64]:
+    """Return how many different rows of the table each search evaluated, shape (len(histories),)."""
+    return np.array([len(np.unique(table.rows(history.architectures))) for history in histories], np.int64)
+
+
+def running_time(histories: Sequence[History], table: Table, target: float) -> RunningTime:
+    """Return the expected running time until an incumbent's validation regret is at most ``target``.
+
+    The expected running time (ERT) of N. Hansen et al., "COCO: a platform for comparing continuous optimizers in a
+    black-box setting", Optimization Methods and Software 2021: what all runs spent until they reached the target, or in
+    vain, divided by the number that reached it.
+
+    Args:
+        histories: One a run.
+        table: The table that they searched.
+        target: Regret to reach, a fraction.
+    """
+    value = table.column("validation_accuracy")
+    good = np.nanmax(value) - value <= target
+    spent, hits = 0.0, 0
+    for history in histories:
+        reached = good[table.rows(history.architectures)[incumbents(history.validation_accuracy)]]
+        hit = bool(reached.any())
+        hits += hit
+        spent += float(history.cost[: int(np.argmax(reached)) + 1].sum() if hit else history.cost.sum())
+    return RunningTime(hits / len(histories), spent / hits if hits else float("inf"))
+
+
+# From runs to estimates.
+
+
+def interquartile_mean(values: ArrayLike, axis: int = 0) -> Floats:
+    """Return the mean of the middle half.
+
+    R. Agarwal et al., "Deep Reinforcement Learning at the Edge of the Statistical Precipice", NeurIPS 2021.
+    """
+    from scipy.stats import trim_mean
+
+    return np.asarray(trim_mean(np.asarray(values, np.float64), 0.25, axis=axis))
+
+
+def interval(
+    values: ArrayLike,
+    statistic: Callable[..., Floats],
+    rng: np.random.Generator,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+) -> Interval:
+    """Return a statistic over runs with its percentile bootstrap interval (Efron 1979).
+
+    Args:
+        values: One a run, shape (runs,).
+        statistic: A function with an ``axis`` argument, such as ``np.mean``.
+        rng: Draws the resamples.
+        confidence: Coverage in (0, 1).
+        resamples: How many bootstrap samples.
+    """
+    sample = np.asarray(values, np.float64)
+    drawn = sample[rng.integers(0, len(sample), size=(resamples, len(sample)))]
+    low, high = np.quantile(statistic(drawn, axis=1), _tails(confidence))
+    return Interval(float(statistic(sample, axis=0)), float(low), float(high))
+
+
+def mean_band(
+    curves: Floats, rng: np.random.Generator, *, confidence: float = 0.95, resamples: int = 2000
+) -> tuple[Floats, Floats, Floats]:
+    """Return mean over runs, and lower and upper bootstrap bound, at every position: three arrays of shape (g,).
+
+    Runs are drawn as wholes, as weights: one matrix product does all positions of all resamples.
+
+    Args:
+        curves: Shape (runs, g); positions at which some run has no value yet come out as nan.
+        rng: Draws the resamples.
+        confidence: Pointwise coverage in (0, 1).
+        resamples: How many bootstrap samples.
+    """
+    runs = len(curves)
+    weights = rng.multinomial(runs, np.full(runs, 1 / runs), size=resamples) / runs
+    low, high = np.quantile(weights @ curves, _tails(confidence), axis=0)
+    return curves.mean(axis=0), low, high
+
+
+def _tails(confidence: float) -> tuple[float, float]:
+    return (1 - confidence) / 2, (1 + confidence) / 2
+
+
+def duels(final: Mapping[str, ArrayLike]) -> list[Duel]:
+    """Compare the final regrets of every pair of algorithms.
+
+    The probability is the Mann-Whitney statistic over the number of pairs of runs; p-values are adjusted after S. Holm,
+    "A Simple Sequentially Rejective Multiple Test Procedure", 1979.
+
+    Args:
+        final: Algorithm to the final regret of each of its runs, shape (runs,).
+    """
+    from scipy.stats import mannwhitneyu
+
+    pairs = list(combinations(final, 2))
+    found = []
+    for first, second in pairs:
+        a, b = np.asarray(final[first]), np.asarray(final[second])
+        result = mannwhitneyu(b, a, method="asymptotic")  # the first wins where the second's regret is larger
+        found.append((float(result.statistic) / (len(a) * len(b)), float(result.pvalue)))
+    adjusted = holm([p for _, p in found])
+    return [
+        Duel(first, second, probability, p)
+        for (first, second), (probability, _), p in zip(pairs, found, adjusted, strict=True)
+    ]
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values so that the chance of any false rejection among them stays below the level (Holm 1979)."""
+    p = np.nan_to_num(np.asarray(p_values, np.float64), nan=1.0)  # no difference at all has no p-value
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return [float(x) for x in adjusted]
+
+
+# What random search must do, without simulating it.
+
+
+def random_search_law(table: Table, evaluations: ArrayLike, *, observe: Literal["run", "mean"] = "run") -> Law:
+    """Return the exact mean and deviation of random search's validation regret, draws with replacement.
+
+    One draw observes value v with the probability of all (architecture, run) pairs that show it: 1/N for each of N
+    architectures, shared equally by its recorded runs. The best of n observes at most v with F(v)**n, so it is v with
+    F(v)**n - F(v-)**n; given v, every pair that shows it is the incumbent in proportion to its probability. This is
+    the textbook law of the best of n draws, plus the noise of the runs.
+
+    Args:
+        table: The table.
+        evaluations: Numbers of draws, at least 1, shape (g,).
+        observe: As in :class:`nasbench.search.Rules`.
+    """
+    value = table.column("validation_accuracy")
+    regret = np.nanmax(value) - value
+    runs = range(table.describe()[f"validation_accuracy@{table.fidelities[-1].schedule}"].shape[-1])
+    shown = (
+        value[:, None]
+        if observe == "mean"
+        else np.stack([table.column("validation_accuracy", run=run) for run in runs], axis=1)
+    )
+    present = np.isfinite(shown)
+    weight = (present / (present.sum(axis=1, keepdims=True) * len(shown)))[present]
+    held = np.broadcast_to(regret[:, None], shown.shape)[present]
+    _, place = np.unique(shown[present], return_inverse=True)
+    mass = np.bincount(place, weight)
+    first, second = (np.bincount(place, weight * held**power) / mass for power in (1, 2))
+    below = np.concatenate([[0.0], np.cumsum(mass)])
+    below[-1] = 1.0
+    n = np.asarray(evaluations, np.float64)[:, None]
+    best = np.diff(below**n, axis=1)
+    mean = best @ first
+    return Law(mean, np.sqrt(np.maximum(best @ second - mean**2, 0.0)))

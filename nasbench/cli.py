@@ -1,0 +1,295 @@
+"""The command ``nasbench``: where tables, searchers and converters meet. Nothing imports this file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nasbench import __version__, registry
+from nasbench.errors import ComparisonError, NasbenchError
+from nasbench.types import Budget
+
+_BASELINES = ("random_search", "regularized_evolution", "genetic_algorithm", "reinforce", "local_search")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status: 0 done, 1 refused with a message, 2 misused, 130 interrupted."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.do(options) or 0)
+    except NasbenchError as error:
+        print(f"nasbench: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        again = " The same command goes on where it stopped." if options.do is _compare else ""
+        print(f"\nnasbench: interrupted.{again}", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `nasbench ... | head`
+        sys.stderr.close()
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nasbench",
+        description="Compare neural architecture search algorithms offline, on real results. Try: nasbench compare",
+    )
+    parser.add_argument("--version", action="version", version=f"nasbench-suite {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(name: str, do: Callable[[argparse.Namespace], int | None], help: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(
+            name, help=help, description=help, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        )
+        added.set_defaults(do=do)
+        return added
+
+    compare = command("compare", _compare, "run search algorithms on a table and compare them")
+    compare.add_argument(
+        "algorithms",
+        nargs="*",
+        metavar="ALGORITHM",
+        default=_BASELINES,
+        help="a name (see `nasbench tables`), FILE.py:CLASS, or either with :ARGUMENT=VALUE,...",
+    )
+    _add_table(compare)
+    compare.add_argument("--budget", type=_budget, default="1000", help="1000 evaluations, 20000s or 3000epochs")
+    compare.add_argument("--runs", type=int, default=500, help="searches an algorithm")
+    compare.add_argument("--seed", type=int, default=0, help="seed of everything random")
+    compare.add_argument(
+        "--observe",
+        choices=("run", "mean"),
+        default="run",
+        help="what a query shows a search: one recorded run, drawn at random, or the mean over runs",
+    )
+    compare.add_argument("--free-repeats", action="store_true", help="evaluating an architecture again costs nothing")
+    compare.add_argument("--workers", type=int, default=_cores(), help="processes; does not change the result")
+    compare.add_argument("--out", type=Path, default=Path("comparison"), help="folder of the result")
+    compare.add_argument("--target", type=float, default=0.1, help="regret that counts as success, percentage points")
+    compare.add_argument("--center", choices=("mean", "median"), default="mean", help="line of the plot")
+    compare.add_argument("--x", choices=("log", "linear"), default="log", help="budget axis of the plot")
+
+    command("tables", _tables, "list tables, search algorithms and converters")
+
+    info = command("info", _info, "describe a table: what it holds, from where, measured on which split")
+    _add_table(info, positional=True)
+
+    query = command("query", _query, "answer for one architecture")
+    query.add_argument("architecture", help="its text, comma-separated choices, or its index")
+    _add_table(query)
+    for name in ("schedule", "epoch", "run"):
+        query.add_argument(f"--{name}", type=int, help="see `nasbench info`; by default longest, last, mean over runs")
+
+    convert = command("convert", _convert, "make a table from a raw benchmark file")
+    convert.add_argument("converter", help="format of the raw file; see `nasbench tables`")
+    convert.add_argument("source", nargs="?", type=Path, help="raw file or folder")
+    convert.add_argument("--out", type=Path, required=True, help="the .h5 file to write")
+
+    check = command("check", _check, "verify every value of a table file against its digests")
+    check.add_argument("table", help="name or path")
+
+    command("doctor", _doctor, "check this installation")
+
+    cite = command("cite", _cite, "say whom to cite for a table")
+    _add_table(cite, positional=True)
+    return parser
+
+
+def _add_table(parser: argparse.ArgumentParser, *, positional: bool = False) -> None:
+    if positional:
+        parser.add_argument("table", nargs="?", default="nasbench201", help="name or path of a .h5 file")
+    else:
+        parser.add_argument("--table", default="nasbench201", help="name or path of a .h5 file")
+    parser.add_argument("--dataset", help="image dataset; the file's first by default")
+
+
+def _budget(text: str) -> Budget:
+    try:
+        return Budget.parse(text)
+    except NasbenchError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _cores() -> int:
+    from joblib import cpu_count
+
+    return int(cpu_count())
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from nasbench._files import write_json
+    from nasbench.compare import Algorithm, Settings, compare
+    from nasbench.plot import draw
+    from nasbench.report import render, summarise
+    from nasbench.search import Rules
+    from nasbench.table import load
+
+    if not options.target > 0:
+        raise ComparisonError(f"--target must be positive, it is {options.target}.")
+    dataset = load(options.table, options.dataset).dataset
+    settings = Settings(
+        options.table,
+        dataset,
+        tuple(Algorithm.parse(text) for text in options.algorithms),
+        options.budget,
+        options.runs,
+        options.seed,
+        Rules(options.observe, not options.free_repeats),
+    )
+    out: Path = options.out
+    with _progress("searching", "runs") as progress:
+        comparison = compare(settings, out, workers=options.workers, progress=progress)
+    summary = summarise(comparison, target=options.target / 100)
+    write_json(out / "summary.json", summary)
+    draw(summary, [out / "curves.png", out / "curves.pdf"], center=options.center, x=options.x)
+    Console().print(render(summary))
+    for name in ("summary.json", "curves.png", "curves.pdf", "histories/", "manifest.json"):
+        print(out / name)
+
+
+def _tables(options: argparse.Namespace) -> None:
+    from nasbench.table import load
+
+    print("tables")
+    for name in registry.names("tables"):
+        table = load(name)
+        print(f"  {name}: {len(table):,} architectures of {table.space.name}; {', '.join(table.datasets)}")
+    for kind, title in (("searchers", "algorithms"), ("converters", "converters"), ("spaces", "search spaces")):
+        print(f"{title}\n  {', '.join(registry.names(kind))}")  # type: ignore[arg-type]
+
+
+def _info(options: argparse.Namespace) -> None:
+    from rich.console import Console
+    from rich.table import Table as Grid
+
+    from nasbench.table import load
+
+    table = load(options.table, options.dataset)
+    grid = Grid(title=f"{table.name}: {len(table):,} architectures of {table.space.name}")
+    for column in ("metric", "unit", "schedule", "epochs", "runs", "trained on", "evaluated on"):
+        grid.add_column(column, overflow="fold")
+    for name, info in table.describe().items():
+        metric, _, schedule = name.partition("@")
+        epochs = f"{len(info.epochs)}: {info.epochs[0]} to {info.epochs[-1]}" if len(info.epochs) > 1 else ""
+        grid.add_row(
+            metric,
+            f"{info.unit} of {info.images:,}" if info.images else info.unit,
+            schedule,
+            epochs or ", ".join(map(str, info.epochs)),
+            str(info.shape[-1]) if schedule else "",
+            info.trained_on,
+            info.evaluated_on,
+        )
+    Console().print(grid)
+    print(f"image datasets: {', '.join(table.datasets)}")
+    for name in table.metrics:
+        if name == "validation_accuracy":
+            best = table.optimum(name)
+            cells = ", ".join(table.space.format(a) for a in best.architectures)
+            print(f"optimum: {name} {best.value:.6f}, mean over runs, by {cells}")
+    print(f"source: {table.source['name']}, {table.source['address']}")
+    print(f"licence: {table.source['licence']}")
+    print(f"not here: {table.source['elsewhere']}")
+    print(f"digest: {table.digest}")
+
+
+def _query(options: argparse.Namespace) -> None:
+    from nasbench.table import load
+
+    table = load(options.table, options.dataset)
+    text = options.architecture
+    architecture: Any = text
+    if text.isdigit() and len(text) < len(table.space.choices):
+        architecture = int(text)
+    elif text.replace(",", "").isdigit():
+        architecture = tuple(int(c) for c in (text.split(",") if "," in text else text))
+    metrics = table.query(architecture, schedule=options.schedule, epoch=options.epoch, run=options.run)
+    row = table.row(architecture)
+    print(f"architecture: {table.space.format(tuple(table.architectures[row].tolist()))} (index {row})")
+    for name, value in metrics._asdict().items():
+        if value is None:
+            print(f"{name}: mean over runs {', '.join(map(str, table.runs(row)))}")
+        else:
+            print(f"{name}: {'not recorded' if value != value else value}")
+
+
+def _convert(options: argparse.Namespace) -> None:
+    from nasbench.store import write
+
+    convert = registry.find("converters", options.converter)
+    with _progress("reading", "") as progress:
+        content = convert(options.source, progress=progress)
+    write(options.out, content)
+    _print_report(content.report)
+    print(options.out)
+
+
+def _print_report(report: Any, indent: str = "") -> None:
+    for name, value in report.items():
+        if isinstance(value, dict):
+            print(f"{indent}{name}:")
+            _print_report(value, indent + "  ")
+        else:
+            print(f"{indent}{name}: {value}")
+
+
+def _check(options: argparse.Namespace) -> None:
+    from nasbench.store import TableFile
+    from nasbench.table import find
+
+    path = find(options.table)
+    file = TableFile(path)
+    print(f"{path}: sound. {file.verify()} columns of {', '.join(file.datasets)}; digest {file.digest}")
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    """Say what could go wrong here; the exit status is the number of problems, at most 1."""
+    from nasbench.doctor import problems, versions
+    from nasbench.store import TableFile
+
+    for name, found in versions().items():
+        print(f"{name}: {found}")
+    troubles = problems()
+    for name in registry.names("tables"):
+        try:
+            TableFile(registry.find("tables", name)).verify()
+            print(f"table {name}: sound")
+        except NasbenchError as error:
+            troubles.append(str(error))
+    for trouble in troubles:
+        print(f"problem: {trouble}")
+    print("no problem found" if not troubles else f"{len(troubles)} found")
+    return min(len(troubles), 1)
+
+
+def _cite(options: argparse.Namespace) -> None:
+    from nasbench.table import load
+
+    table = load(options.table, options.dataset)
+    print(f"{table.source['citation']}\n  {table.source['name']}, {table.source['address']}")
+    print(f"  licence: {table.source['licence']}")
+    print(f"  sha256 of the raw files: {table.source['sha256'].replace(chr(10), '; ')}")
+    print(f"nasbench-suite {__version__}, table {table.name}, digest {table.digest}.")
+
+
+@contextmanager
+def _progress(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on the terminal's error stream, and nothing where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

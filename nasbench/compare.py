@@ -1,0 +1,314 @@
+"""compare(): many runs of several algorithms on one table, in parallel, resumable, into one folder.
+
+The folder holds ``manifest.json`` (what was asked, and the command that repeats it), ``histories/ALGORITHM.h5``, and
+``parts/`` while it is incomplete. A part depends on nothing but the manifest, so neither the number of workers nor an
+interruption changes a byte of the result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import platform
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nasbench import registry
+from nasbench._files import write_json
+from nasbench.errors import ComparisonError
+from nasbench.history import History, load_histories, save_histories
+from nasbench.search import Rules, run
+from nasbench.table import Table, load
+from nasbench.types import Budget, Searcher
+
+FORMAT = "nasbench comparison"
+# Runs a part: an interruption costs seconds of work, and starting a part costs little beside it.
+_PART = 25
+
+
+class Algorithm(NamedTuple):
+    """A searcher and its arguments.
+
+    Written as ``regularized_evolution`` (a registered searcher) or ``my_search.py:MySearcher`` (a class in a file),
+    either followed by ``:population_size=50,sample_size=10`` to set arguments.
+    """
+
+    text: str
+    source: str
+    """The registered name, or the path of the file."""
+    attribute: str
+    """The class in the file; empty for a registered name."""
+    settings: str
+    """What stands after the second colon."""
+
+    @classmethod
+    def parse(cls, text: str) -> Algorithm:
+        """Read one algorithm.
+
+        Raises:
+            ComparisonError: The text is not of that form, or there is no such file.
+        """
+        source, _, settings = text.partition(":")
+        attribute = ""
+        if source.endswith(".py"):
+            attribute, _, settings = settings.partition(":")
+            if not attribute.isidentifier():
+                raise ComparisonError(f"{text!r}: write FILE.py:CLASS, such as my_search.py:MySearcher.")
+            if not os.path.isfile(source):
+                raise ComparisonError(f"{text!r}: there is no file {source!r} in {os.getcwd()}.")
+        if settings and not re.fullmatch(r"\w+=[\w.+-]+(,\w+=[\w.+-]+)*", settings):
+            raise ComparisonError(
+                f"{text!r}: arguments are written NAME=VALUE,NAME=VALUE, such as "
+                "regularized_evolution:population_size=50,sample_size=10."
+            )
+        return cls(text, source, attribute, settings)
+
+    @property
+    def label(self) -> str:
+        """The name in tables, plots and files."""
+        name = self.attribute or self.source
+        return f"{name}({self.settings})" if self.settings else name
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Arguments by name; values are read as JSON, or else as text."""
+        pairs = (pair.split("=") for pair in self.settings.split(",") if pair)
+        return {name: _value(value) for name, value in pairs}
+
+    @property
+    def sha256(self) -> str | None:
+        """Of the file that the class is in; None for a registered name."""
+        return hashlib.sha256(Path(self.source).read_bytes()).hexdigest() if self.attribute else None
+
+    def build(self, table: Table, seed: Sequence[int]) -> Searcher:
+        """Make the searcher.
+
+        Raises:
+            UnknownNameError: Nobody registered this name.
+            ComparisonError: The file has no such class, or the class refuses the arguments.
+        """
+        kind = (
+            _class_in_file(self.source, self.attribute) if self.attribute else registry.find("searchers", self.source)
+        )
+        try:
+            searcher: Searcher = kind(table.space, seed=seed, **self.arguments)
+        except (TypeError, ValueError) as error:
+            raise ComparisonError(
+                f"{self.text}: cannot be made with (space, seed=..., {self.settings}): {error}"
+            ) from error
+        return searcher
+
+
+class Settings(NamedTuple):
+    """What is compared, and how."""
+
+    table: str
+    dataset: str
+    algorithms: tuple[Algorithm, ...]
+    budget: Budget
+    runs: int
+    seed: int
+    rules: Rules = Rules()
+
+    def command(self, out: str) -> str:
+        """Return the command line that repeats the comparison."""
+        words = ["nasbench", "compare", *(algorithm.text for algorithm in self.algorithms)]
+        words += ["--table", self.table, "--dataset", self.dataset, "--budget", _budget_text(self.budget)]
+        words += ["--runs", str(self.runs), "--seed", str(self.seed), "--observe", self.rules.observe]
+        words += [] if self.rules.repeats_cost else ["--free-repeats"]
+        return shlex.join([*words, "--out", out])
+
+
+class Comparison(NamedTuple):
+    """A finished comparison."""
+
+    settings: Settings
+    table: Table
+    histories: dict[str, list[History]]
+    """By label of the algorithm, one history a run."""
+
+
+def compare(
+    settings: Settings,
+    out: str | os.PathLike[str],
+    *,
+    workers: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Comparison:
+    """Run the comparison, or go on with an interrupted one, and leave all histories in ``out``.
+
+    Run r of every algorithm has the seed (seed, r, 0), and run() draws what it sees from (seed, r, 1).
+
+    Args:
+        settings: What is compared.
+        out: The folder; made if it does not exist.
+        workers: Processes.
+        progress: Called with the numbers of finished and of all runs.
+
+    Raises:
+        ComparisonError: ``out`` holds another comparison, an algorithm is named twice or cannot be made, or a number is
+            not positive.
+        SearcherError: A searcher broke the ask/tell contract.
+        UnknownNameError: There is no such table, image dataset or searcher.
+        TableFileError: The table is not sound.
+        HistoryFileError: A history that is there already is damaged; delete it to have it made again.
+    """
+    from joblib import Parallel, delayed
+
+    folder = Path(out)
+    table = _table(settings.table, settings.dataset)
+    _check(settings, table, workers)
+    _claim(folder, settings, table)
+    histories, parts = folder / "histories", folder / "parts"
+    tasks = [
+        (algorithm, start, parts / f"{algorithm.label}-{start:06d}.h5")
+        for start in range(0, settings.runs, _PART)
+        for algorithm in settings.algorithms
+        if not (histories / f"{algorithm.label}.h5").exists()
+    ]
+    missing = [task for task in tasks if not task[2].exists()]
+    total = settings.runs * len(settings.algorithms)
+    done = total - sum(_size(settings, start) for _, start, _ in missing)
+    progress(done, total)
+    jobs = (delayed(_part)(settings, *task) for task in missing)
+    for finished in Parallel(n_jobs=min(workers, max(len(missing), 1)), return_as="generator_unordered")(jobs):
+        done += finished
+        progress(done, total)
+    for algorithm in dict.fromkeys(algorithm for algorithm, _, _ in tasks):
+        whole = [h for other, _, path in tasks if other == algorithm for h in load_histories(path)]
+        save_histories(histories / f"{algorithm.label}.h5", whole)
+    shutil.rmtree(parts, ignore_errors=True)
+    labels = [algorithm.label for algorithm in settings.algorithms]
+    return Comparison(settings, table, {label: load_histories(histories / f"{label}.h5") for label in labels})
+
+
+def _part(settings: Settings, algorithm: Algorithm, start: int, path: Path) -> int:
+    """Do the runs of one part; return how many."""
+    table = _table(settings.table, settings.dataset)
+    size = _size(settings, start)
+    save_histories(
+        path,
+        (
+            run(
+                algorithm.build(table, [settings.seed, r, 0]),
+                table,
+                settings.budget,
+                seed=[settings.seed, r, 1],
+                rules=settings.rules,
+            )
+            for r in range(start, start + size)
+        ),
+    )
+    return size
+
+
+def _size(settings: Settings, start: int) -> int:
+    return min(_PART, settings.runs - start)
+
+
+@cache
+def _table(name: str, dataset: str) -> Table:
+    """Open a table once a process: its columns serve all parts."""
+    return load(name, dataset)
+
+
+@cache
+def _class_in_file(path: str, name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    if spec is None or spec.loader is None:
+        raise ComparisonError(f"{path}: cannot be imported as a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(Path(path).resolve().parent))  # as for a script: it may import its neighbours
+    spec.loader.exec_module(module)
+    if not hasattr(module, name):
+        raise ComparisonError(f"{path}: has no class {name!r}.")
+    return getattr(module, name)
+
+
+def _check(settings: Settings, table: Table, workers: int) -> None:
+    for word, number in (("runs", settings.runs), ("workers", workers)):
+        if number < 1:
+            raise ComparisonError(f"{word} must be at least 1, not {number}.")
+    if settings.seed < 0:
+        raise ComparisonError(f"the seed must not be negative, it is {settings.seed}.")
+    labels = [algorithm.label for algorithm in settings.algorithms]
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice or not labels:
+        raise ComparisonError(f"algorithms must be named, each once; found twice: {', '.join(twice) or 'none at all'}.")
+    for algorithm in settings.algorithms:
+        algorithm.build(table, [settings.seed, 0, 0])  # fails now rather than after minutes
+
+
+def _claim(folder: Path, settings: Settings, table: Table) -> None:
+    """Write the manifest, or make sure that the one that is there asks for the same."""
+    from nasbench import __version__
+
+    asked = {
+        "table": settings.table,
+        "dataset": settings.dataset,
+        "table_digest": table.digest,
+        "algorithms": [{"algorithm": a.label, "sha256": a.sha256} for a in settings.algorithms],
+        "budget": settings.budget._asdict(),
+        "runs": settings.runs,
+        "seed": settings.seed,
+        "rules": settings.rules._asdict(),
+        "nasbench": __version__,
+    }
+    path = folder / "manifest.json"
+    if path.exists():
+        found = _manifest(path)["settings"]
+        differing = [name for name in asked if found.get(name) != asked[name]]
+        if differing:
+            raise ComparisonError(
+                f"{folder}: holds another comparison, which differs in {', '.join(differing)}. "
+                "Choose another --out, or delete the folder."
+            )
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise ComparisonError(f"{folder}: is neither empty nor a comparison. Choose another --out.")
+    write_json(
+        path,
+        {
+            "format": FORMAT,
+            "command": settings.command(folder.name),
+            "settings": asked,
+            "made_with": {"python": platform.python_version(), **_versions("numpy", "h5py", "scipy")},
+            "source": table.source,
+        },
+    )
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if manifest["format"] == FORMAT and isinstance(manifest["settings"], dict):
+            return dict(manifest)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise ComparisonError(f"{path}: is no manifest of a comparison. Choose another --out.")
+
+
+def _versions(*distributions: str) -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {name: version(name) for name in distributions}
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _budget_text(budget: Budget) -> str:
+    suffix = {"evaluations": "", "seconds": "s", "epochs": "epochs"}[budget.unit]
+    return f"{budget.amount:.15g}{suffix}"

@@ -1,0 +1,193 @@
+"""What a comparison found: the numbers of summary.json, and the table on the screen."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nasbench.analysis import (
+    Floats,
+    duels,
+    interquartile_mean,
+    interval,
+    mean_band,
+    random_search_law,
+    regret_curves,
+    running_time,
+    unique_architectures,
+)
+from nasbench.compare import Comparison
+from nasbench.errors import ComparisonError
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.table import Table as Grid
+
+_POINTS = 200
+
+
+def summarise(comparison: Comparison, *, target: float = 0.001) -> dict[str, Any]:
+    """Return all numbers of a comparison as JSON; regrets and accuracies are fractions.
+
+    Args:
+        comparison: A finished comparison.
+        target: Validation regret that counts as success; 0.001 is 0.1 percentage points.
+
+    Raises:
+        ComparisonError: The budget does not pay for one evaluation in every run.
+    """
+    settings, table = comparison.settings, comparison.table
+    for label, histories in comparison.histories.items():
+        empty = sum(not len(history) for history in histories)
+        if empty:
+            raise ComparisonError(
+                f"a budget of {settings.budget} does not pay for one evaluation in {empty} of {settings.runs} runs of "
+                f"{label}. Raise the budget."
+            )
+    positions = _positions(comparison)
+    rng = np.random.default_rng([settings.seed, 2])  # apart from the searches' seeds, which have three parts
+    algorithms: dict[str, Any] = {}
+    final: dict[str, Floats] = {}
+    for label, histories in comparison.histories.items():
+        curves = regret_curves(histories, table, positions)
+        final[label] = curves[:, -1]
+        reached = running_time(histories, table, target)
+        mean, low, high = mean_band(curves, rng)
+        quartiles = np.quantile(curves, (0.25, 0.5, 0.75), axis=0)
+        algorithms[label] = {
+            "validation_regret": _estimates(curves[:, -1], rng),
+            "test_regret": (
+                _estimates(regret_curves(histories, table, positions[-1:], metric="test_accuracy")[:, 0], rng)
+                if "test_accuracy" in table.metrics
+                else None
+            ),
+            "target": {
+                "validation_regret": target,
+                "success_rate": reached.success_rate,
+                "expected_running_time": reached.expected if math.isfinite(reached.expected) else None,
+            },
+            "evaluations": float(np.mean([len(history) for history in histories])),
+            "unique_architectures": float(unique_architectures(histories, table).mean()),
+            "simulated_seconds": float(np.mean([history.seconds.sum() for history in histories])),
+            "curve": {
+                name: _numbers(values)
+                for name, values in zip(
+                    ("mean", "mean_low", "mean_high", "quartile_1", "median", "quartile_3"),
+                    (mean, low, high, *quartiles),
+                    strict=True,
+                )
+            },
+        }
+    return {
+        "benchmark": {"table": table.name, "digest": table.digest, "optimum": table.optimum().value},
+        "budget": settings.budget._asdict(),
+        "rules": settings.rules._asdict(),
+        "runs": settings.runs,
+        "seed": settings.seed,
+        "confidence": 0.95,
+        "positions": positions.tolist(),
+        "algorithms": algorithms,
+        "random_search_law": _law(comparison, positions),
+        "duels": [duel._asdict() for duel in duels(final)],
+    }
+
+
+def _positions(comparison: Comparison) -> Floats:
+    """Budgets at which curves are given: every whole one of the first, then evenly spaced on a logarithmic axis."""
+    budget = comparison.settings.budget
+    first = 1.0
+    if budget.unit != "evaluations":
+        first = max(history.cost[0] for histories in comparison.histories.values() for history in histories)
+    points = np.geomspace(first, budget.amount, _POINTS)
+    if budget.unit == "evaluations":
+        points = np.unique(np.rint(points))
+    points[-1] = budget.amount
+    return points
+
+
+def _law(comparison: Comparison, positions: Floats) -> dict[str, Any] | None:
+    """Random search's exact regret; it is known only where a budget is a number of draws."""
+    settings = comparison.settings
+    if settings.budget.unit != "evaluations" or not settings.rules.repeats_cost:
+        return None
+    law = random_search_law(comparison.table, positions, observe=settings.rules.observe)
+    return {"mean": law.mean.tolist(), "standard_deviation": law.standard_deviation.tolist()}
+
+
+def _estimates(values: Floats, rng: np.random.Generator) -> dict[str, Any]:
+    statistics = {"mean": np.mean, "median": np.median, "interquartile_mean": interquartile_mean}
+    return {
+        name: interval(values, statistic, rng)._asdict()  # type: ignore[arg-type]
+        for name, statistic in statistics.items()
+    }
+
+
+def _numbers(values: Floats) -> list[float | None]:
+    return [value if math.isfinite(value) else None for value in values.tolist()]
+
+
+def render(summary: dict[str, Any]) -> Group:
+    """Return the tables that ``nasbench compare`` ends with: regrets in percentage points, 80 characters wide."""
+    from rich.console import Group
+
+    unit, amount = summary["budget"]["unit"], summary["budget"]["amount"]
+    algorithms = summary["algorithms"]
+    target = 100 * next(iter(algorithms.values()))["target"]["validation_regret"]
+    tested = any(found["test_regret"] for found in algorithms.values())
+    grid = _grid(f"{summary['benchmark']['table']}: {summary['runs']:,} runs of {amount:,.15g} {unit}")
+    grid.add_column("algorithm", min_width=21, overflow="fold")
+    headers = ["regret [95 %]", "median", "IQM", *(["test"] if tested else [])]
+    for header in (*headers, f"<={target:.3g}", "ERT", "unique"):
+        grid.add_column(header.replace("[", "\\["), justify="right", no_wrap=True)
+    for label, found in algorithms.items():
+        regret, reached = found["validation_regret"], found["target"]
+        expected = reached["expected_running_time"]
+        grid.add_row(
+            label,
+            "{} \\[{}, {}]".format(*(_points(regret["mean"][name]) for name in ("estimate", "low", "high"))),
+            _points(regret["median"]["estimate"]),
+            _points(regret["interquartile_mean"]["estimate"]),
+            *([_points(found["test_regret"]["mean"]["estimate"])] if tested else []),
+            f"{reached['success_rate']:.1%}",
+            f"{expected:,.0f}" if expected is not None else "never",
+            f"{found['unique_architectures']:,.0f}",
+        )
+    law = summary["random_search_law"]
+    legend = (
+        f"regret: the table's best mean validation accuracy, {summary['benchmark']['optimum']:.2%}, minus that of the "
+        f"incumbent, in percentage points. Mean over runs, median, interquartile mean{'; mean test regret' * tested}. "
+        + (f"Random search must have {_points(law['mean'][-1])} (exact law). " if law else "")
+        + f"<={target:.3g}: runs that reached this regret. ERT: expected {unit} to reach it. unique: different "
+        "architectures evaluated."
+    )
+    return Group(grid, legend, *([_duel_grid(summary)] if summary["duels"] else []))
+
+
+def _points(fraction: float) -> str:
+    return f"{100 * fraction:.3f}"
+
+
+def _grid(title: str) -> Grid:
+    from rich.table import Table
+
+    return Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0), pad_edge=False)
+
+
+def _duel_grid(summary: dict[str, Any]) -> Grid:
+    grid = _grid("\nHow often the row ends with less regret than the column")
+    labels = list(summary["algorithms"])
+    cells = {}
+    for duel in summary["duels"]:
+        star = "*" if duel["p_value"] < 0.05 else " "
+        cells[duel["first"], duel["second"]] = f"{duel['probability']:.1%}{star}"
+        cells[duel["second"], duel["first"]] = f"{1 - duel['probability']:.1%}{star}"
+    grid.caption = "Ties count half. *: p < 0.05, Mann-Whitney with Holm."
+    grid.caption_justify = "left"
+    grid.add_column("")
+    for i in range(1, len(labels) + 1):
+        grid.add_column(str(i), justify="right")
+    for i, row in enumerate(labels, start=1):
+        grid.add_row(f"{i} {row}", *(cells.get((row, column), "- ") for column in labels))
+    return grid
