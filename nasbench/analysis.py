@@ -18,6 +18,9 @@ from nasbench.table import Table
 
 Floats = NDArray[np.float64]
 
+# Far below the step of any accuracy, an image of all runs; a regret that is the target exactly must reach it.
+_ROUNDING = 1e-12
+
 
 class Interval(NamedTuple):
     """An estimate and its confidence interval."""
@@ -122,7 +125,7 @@ def running_time(histories: Sequence[History], table: Table, target: float) -> R
         target: Regret to reach, a fraction.
     """
     value = table.column("validation_accuracy")
-    good = np.nanmax(value) - value <= target
+    good = np.nanmax(value) - value <= target + _ROUNDING
     spent, hits = 0.0, 0
     for history in histories:
         reached = good[table.rows(history.architectures)[incumbents(history.validation_accuracy)]]

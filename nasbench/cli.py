@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nasbench import __version__, registry
-from nasbench.errors import ComparisonError, NasbenchError
-from nasbench.types import Budget
+from nasbench.errors import ComparisonError, InvalidArchitectureError, NasbenchError
+from nasbench.types import Architecture, Budget
+
+if TYPE_CHECKING:
+    from nasbench.table import Table
 
 _BASELINES = ("random_search", "regularized_evolution", "genetic_algorithm", "reinforce", "local_search")
 
@@ -20,16 +25,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status: 0 done, 1 refused with a message, 2 misused, 130 interrupted."""
     options = _parser().parse_args(arguments)
     try:
-        return int(options.do(options) or 0)
-    except NasbenchError as error:
-        print(f"nasbench: {error}", file=sys.stderr)
-        return 1
+        status = int(options.do(options) or 0)
+        sys.stdout.flush()  # a reader that has left is noticed here rather than at exit
+        return status
     except KeyboardInterrupt:
         again = " The same command goes on where it stopped." if options.do is _compare else ""
         print(f"\nnasbench: interrupted.{again}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `nasbench ... | head`
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere
+        return 1
+    except (NasbenchError, OSError) as error:
+        print(f"nasbench: {error}", file=sys.stderr)
         return 1
 
 
@@ -130,8 +137,8 @@ def _compare(options: argparse.Namespace) -> None:
     from nasbench.search import Rules
     from nasbench.table import load
 
-    if not options.target > 0:
-        raise ComparisonError(f"--target must be positive, it is {options.target}.")
+    if not 0 < options.target <= 100:
+        raise ComparisonError(f"--target must be above 0 and at most 100 percentage points, it is {options.target}.")
     dataset = load(options.table, options.dataset).dataset
     settings = Settings(
         options.table,
@@ -203,20 +210,27 @@ def _query(options: argparse.Namespace) -> None:
     from nasbench.table import load
 
     table = load(options.table, options.dataset)
-    text = options.architecture
-    architecture: Any = text
-    if text.isdigit() and len(text) < len(table.space.choices):
-        architecture = int(text)
-    elif text.replace(",", "").isdigit():
-        architecture = tuple(int(c) for c in (text.split(",") if "," in text else text))
-    metrics = table.query(architecture, schedule=options.schedule, epoch=options.epoch, run=options.run)
-    row = table.row(architecture)
+    row = table.row(_architecture(options.architecture, table))
+    metrics = table.query(row, schedule=options.schedule, epoch=options.epoch, run=options.run)
     print(f"architecture: {table.space.format(tuple(table.architectures[row].tolist()))} (index {row})")
     for name, value in metrics._asdict().items():
         if value is None:
-            print(f"{name}: mean over runs {', '.join(map(str, table.runs(row)))}")
+            runs = table.runs(row, schedule=options.schedule, epoch=options.epoch)
+            print(f"{name}: mean over runs {', '.join(map(str, runs))}")
         else:
             print(f"{name}: {'not recorded' if value != value else value}")
+
+
+def _architecture(text: str, table: Table) -> Architecture | int:
+    """Read what people type for an architecture; text of the space comes first, since it may be all digits."""
+    if re.fullmatch(r"[0-9]{1,9}(,[0-9]{1,9})+", text):
+        return tuple(int(choice) for choice in text.split(","))
+    try:
+        return table.space.parse(text)
+    except InvalidArchitectureError:
+        if re.fullmatch(r"0|[1-9][0-9]{0,8}", text):
+            return int(text)
+        raise
 
 
 def _convert(options: argparse.Namespace) -> None:

@@ -48,6 +48,8 @@ class Algorithm(NamedTuple):
     """The class in the file; empty for a registered name."""
     settings: str
     """What stands after the second colon."""
+    sha256: str | None
+    """Of the file when this was read; None for a registered name."""
 
     @classmethod
     def parse(cls, text: str) -> Algorithm:
@@ -69,7 +71,7 @@ class Algorithm(NamedTuple):
                 f"{text!r}: arguments are written NAME=VALUE,NAME=VALUE, such as "
                 "regularized_evolution:population_size=50,sample_size=10."
             )
-        return cls(text, source, attribute, settings)
+        return cls(text, source, attribute, settings, _sha256(source) if attribute else None)
 
     @property
     def label(self) -> str:
@@ -83,20 +85,18 @@ class Algorithm(NamedTuple):
         pairs = (pair.split("=") for pair in self.settings.split(",") if pair)
         return {name: _value(value) for name, value in pairs}
 
-    @property
-    def sha256(self) -> str | None:
-        """Of the file that the class is in; None for a registered name."""
-        return hashlib.sha256(Path(self.source).read_bytes()).hexdigest() if self.attribute else None
-
     def build(self, table: Table, seed: Sequence[int]) -> Searcher:
         """Make the searcher.
 
         Raises:
             UnknownNameError: Nobody registered this name.
-            ComparisonError: The file has no such class, or the class refuses the arguments.
+            ComparisonError: The file cannot be imported, has changed or has no such class, or the class refuses the
+                arguments.
         """
         kind = (
-            _class_in_file(self.source, self.attribute) if self.attribute else registry.find("searchers", self.source)
+            _class_in_file(self.source, self.attribute, self.sha256)
+            if self.sha256
+            else registry.find("searchers", self.source)
         )
         try:
             searcher: Searcher = kind(table.space, seed=seed, **self.arguments)
@@ -220,14 +220,24 @@ def _table(name: str, dataset: str) -> Table:
     return load(name, dataset)
 
 
+def _sha256(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
 @cache
-def _class_in_file(path: str, name: str) -> Any:
+def _class_in_file(path: str, name: str, sha256: str) -> Any:
+    if _sha256(path) != sha256:  # each worker imports it once: all must get what the manifest states
+        raise ComparisonError(f"{path}: has changed since the comparison started. Choose another --out.")
     spec = importlib.util.spec_from_file_location(Path(path).stem, path)
     if spec is None or spec.loader is None:
         raise ComparisonError(f"{path}: cannot be imported as a Python file.")
     module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(spec.name, module)  # where dataclasses look for it
     sys.path.insert(0, str(Path(path).resolve().parent))  # as for a script: it may import its neighbours
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except (ImportError, SyntaxError) as error:
+        raise ComparisonError(f"{path}: cannot be imported: {error}") from error
     if not hasattr(module, name):
         raise ComparisonError(f"{path}: has no class {name!r}.")
     return getattr(module, name)

@@ -8,9 +8,9 @@ from typing import Any, Literal
 from nasbench._files import replacing
 
 # Okabe & Ito, "Color Universal Design" (2008), without yellow, which is lost on white; then line styles and markers, so
-# that grey prints tell the lines apart.
+# that grey prints tell the lines apart. There is one style less than markers, so that 42 lines differ.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_STYLES = ("-", (0, (6, 2)), (0, (6, 2, 1, 2)), (0, (1, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 4)), "-")
+_STYLES = ("-", (0, (6, 2)), (0, (6, 2, 1, 2)), (0, (1, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 4)))
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
@@ -59,7 +59,7 @@ def draw(
         axes.set(
             xscale=x,
             yscale="log",
-            xlim=(at[0], at[-1]),
+            xlim=(at[0], at[-1] if at[-1] > at[0] else None),
             xlabel={"evaluations": "evaluated architectures", "seconds": "simulated training time (s)"}.get(
                 summary["budget"]["unit"], "training epochs"
             ),

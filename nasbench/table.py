@@ -19,8 +19,9 @@ from nasbench.types import Architecture, Fidelity, Metrics
 _NAN = float("nan")
 _SCHEDULED = ("validation_accuracy", "test_accuracy", "train_accuracy", "training_time")
 _LARGEST_DENSE_INDEX = 2**22
-# A map of all rows takes as long as some hundred single look-ups: a script that asks once should not pay for it.
-_WORTH_A_MAP = 64
+# An index of all rows takes as long as some hundred single look-ups: a script that asks once should not pay for it.
+_WORTH_AN_INDEX = 64
+_REMEMBERED = 2**16
 
 
 class Optimum(NamedTuple):
@@ -83,8 +84,6 @@ class Table:
         self.name: str = f"{os.path.basename(self.path)} ({self.dataset})"
         self.digest: str = self._file.digest
         self.space: SearchSpace = registry.find("spaces", self._file.space)()
-        self.architectures: NDArray[np.uint8] = self._file.architectures()
-        """All choice vectors, shape (n, decisions), read-only."""
         self.fidelities: tuple[Fidelity, ...] = tuple(
             Fidelity(schedule, epoch)
             for schedule, infos in self._file.schedules.items()
@@ -102,8 +101,13 @@ class Table:
     def __repr__(self) -> str:
         return f"<table {self.name}: {len(self):,} architectures of {self.space.name}>"
 
+    @cached_property
+    def architectures(self) -> NDArray[np.uint8]:
+        """All choice vectors, shape (n, decisions), read-only."""
+        return self._file.architectures()
+
     def __len__(self) -> int:
-        return len(self.architectures)
+        return self._file.size
 
     def __iter__(self) -> Iterator[Architecture]:
         return map(tuple, self.architectures.tolist())
@@ -155,7 +159,9 @@ class Table:
                 of range.
         """
         if isinstance(architecture, str):
-            found = self.row(self.space.parse(architecture))
+            parsed = self.space.parse(architecture)
+            known = self._row_of.get(parsed)
+            found = self.row(parsed) if known is None else known
         elif isinstance(architecture, (int, np.integer)) and not isinstance(architecture, bool):
             if not 0 <= architecture < len(self):
                 raise InvalidArchitectureError(f"index {architecture} is outside of {self.name}: 0 to {len(self) - 1}.")
@@ -164,8 +170,8 @@ class Table:
             architecture = self.space.check(
                 tuple(architecture) if isinstance(architecture, (list, np.ndarray)) else architecture
             )
-            if len(self._row_of) == _WORTH_A_MAP and len(self) <= 2**16:
-                self._row_of.update(zip(self, range(len(self)), strict=True))
+            if architecture not in self._row_of and len(self._row_of) >= _WORTH_AN_INDEX:
+                self._learn_rows()
             if architecture in self._row_of:
                 return self._row_of[architecture]
             found = int(self.rows([architecture])[0])
@@ -180,27 +186,45 @@ class Table:
             InvalidArchitectureError: One of them is no architecture of the space, or is not in this table.
         """
         identities = self.space.identity_many(architectures)
-        known, rows = self._index
-        if known is None:
-            found = rows[identities]
+        if len(identities) == 1 and "_index" not in vars(self):
+            matches = np.flatnonzero(self._identities == identities[0])
+            found = matches[:1] if len(matches) else np.array([-1])
         else:
-            place = np.minimum(np.searchsorted(known, identities), len(known) - 1)
-            found = np.where(known[place] == identities, rows[place], -1)
+            found = self._indexed(identities)
         if found.size and found.min() < 0:
             first = tuple(np.asarray(architectures)[int(np.argmin(found))].tolist())
             raise InvalidArchitectureError(f"{self.space.format(first)} is not in {self.name}.")
         return found
 
+    def _learn_rows(self) -> None:
+        """Prepare for many single look-ups: as a map where that is small, else as an index."""
+        if len(self) <= 2**16:
+            self._row_of.update(zip(self, range(len(self)), strict=True))
+        else:
+            _ = self._index
+
+    def _indexed(self, identities: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rows of many identities, -1 where there is none."""
+        known, rows = self._index
+        if known is None:
+            return rows[identities]
+        place = np.minimum(np.searchsorted(known, identities), len(known) - 1)
+        return np.where(known[place] == identities, rows[place], -1)
+
+    @cached_property
+    def _identities(self) -> NDArray[np.int64]:
+        stored = self._file.identities()
+        return self.space.identity_many(self.architectures) if stored is None else stored
+
     @cached_property
     def _index(self) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
         """Rows by identity: a dense array where the space is small, else sorted identities beside their rows."""
-        identities = self.space.identity_many(self.architectures)
         if self.space.size <= _LARGEST_DENSE_INDEX:
             dense = np.full(self.space.size, -1)
-            dense[identities] = np.arange(len(self))
+            dense[self._identities] = np.arange(len(self))
             return None, dense
-        order = np.argsort(identities)
-        return identities[order], order
+        order = np.argsort(self._identities)
+        return self._identities[order], order
 
     # Columns.
 
@@ -336,34 +360,30 @@ class Table:
         )
         latency, parameters, flops = (
             self.column(metric).item if metric in self._file.columns else otherwise
-            for metric, otherwise in (("latency", _not_recorded), ("parameters", _zero), ("flops", _zero))
+            for metric, otherwise in (("latency", _not_recorded), ("parameters", _none), ("flops", _none))
         )
         schedule, epoch = fidelity
         recorded = self._recorded_runs(fidelity) if run is not None else None
         new = tuple.__new__
+        known: dict[int, Metrics] = {}  # searches ask for the same few thousand again and again
+        remembered = known.get
 
         def answer(row: int) -> Metrics:
+            metrics = remembered(row)
+            if metrics is not None:
+                return metrics
             if recorded is not None and run not in recorded(row):
                 raise NotRecordedError(
                     f"{self.name} has {_few(recorded(row), 'run')} of architecture {row} "
                     f"({self.space.format(tuple(self.architectures[row].tolist()))}) at schedule {schedule}, "
                     f"epoch {epoch}, not run {run}: it is missing in the source."
                 )
-            return new(
-                Metrics,
-                (
-                    validation(row),
-                    test(row),
-                    train(row),
-                    seconds(row),
-                    latency(row),
-                    parameters(row),
-                    flops(row),
-                    schedule,
-                    epoch,
-                    run,
-                ),
-            )
+            accuracies = validation(row), test(row), train(row)
+            costs = seconds(row), latency(row), parameters(row), flops(row)
+            metrics = new(Metrics, (*accuracies, *costs, schedule, epoch, run))
+            if len(known) < _REMEMBERED:
+                known[row] = metrics
+            return metrics
 
         return answer
 
@@ -416,8 +436,8 @@ def _not_recorded(_row: int) -> float:
     return _NAN
 
 
-def _zero(_row: int) -> int:
-    return 0
+def _none(_row: int) -> None:
+    return None
 
 
 def _few(values: Sequence[int], word: str) -> str:

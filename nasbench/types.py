@@ -56,9 +56,10 @@ class Metrics(NamedTuple):
     """Seconds of training up to ``epoch``, without evaluation."""
     latency: float
     """Seconds of one forward pass, as the source measured it."""
-    parameters: int
-    flops: int
-    """Multiply-accumulates of one forward pass of one image."""
+    parameters: int | None
+    """Number of trainable parameters; None where the table does not record it."""
+    flops: int | None
+    """Multiply-accumulates of one forward pass of one image; None where the table does not record them."""
     schedule: int
     epoch: int
     run: int | None
