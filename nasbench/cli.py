@@ -178,22 +178,21 @@ def _info(options: argparse.Namespace) -> None:
     from nasbench.table import load
 
     table = load(options.table, options.dataset)
-    grid = Grid(title=f"{table.name}: {len(table):,} architectures of {table.space.name}")
-    for column in ("metric", "unit", "schedule", "epochs", "runs", "trained on", "evaluated on"):
+    print(f"{table.name}: {len(table):,} architectures of {table.space.name}")
+    grid = Grid(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for column in ("metric", "unit", "schedule", "epochs", "runs"):
         grid.add_column(column, overflow="fold")
+    splits = []
     for name, info in table.describe().items():
         metric, _, schedule = name.partition("@")
-        epochs = f"{len(info.epochs)}: {info.epochs[0]} to {info.epochs[-1]}" if len(info.epochs) > 1 else ""
-        grid.add_row(
-            metric,
-            f"{info.unit} of {info.images:,}" if info.images else info.unit,
-            schedule,
-            epochs or ", ".join(map(str, info.epochs)),
-            str(info.shape[-1]) if schedule else "",
-            info.trained_on,
-            info.evaluated_on,
-        )
+        epochs = f"{len(info.epochs)}, {info.epochs[0]} to {info.epochs[-1]}" if len(info.epochs) > 1 else ""
+        unit = f"{info.unit} of {info.images:,}" if info.images else info.unit
+        runs = str(info.shape[-1]) if schedule else ""
+        grid.add_row(metric, unit, schedule, epochs or ", ".join(map(str, info.epochs)), runs)
+        if info.evaluated_on:
+            splits.append(f"{name}: trained on {info.trained_on}; measured on {info.evaluated_on}")
     Console().print(grid)
+    print(*splits, sep="\n")
     print(f"image datasets: {', '.join(table.datasets)}")
     for name in table.metrics:
         if name == "validation_accuracy":

@@ -81,7 +81,7 @@ class Table:
         self._file = TableFile(path, dataset)
         self.path: str = self._file.path
         self.dataset: str = self._file.dataset
-        self.name: str = f"{os.path.basename(self.path)} ({self.dataset})"
+        self.name: str = f"{os.path.splitext(os.path.basename(self.path))[0]} ({self.dataset})"
         self.digest: str = self._file.digest
         self.space: SearchSpace = registry.find("spaces", self._file.space)()
         self.fidelities: tuple[Fidelity, ...] = tuple(

@@ -66,7 +66,8 @@ _SOURCE = {
     "citation": "X. Dong and Y. Yang. NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search. "
     "International Conference on Learning Representations (ICLR), 2020.",
     "elsewhere": "Test accuracy, training accuracy, learning curves and the 12-epoch schedule are in the official file "
-    "NATS-tss-v1_0-3ffb9-simple (https://github.com/D-X-Y/NATS-Bench), which `nasbench convert` cannot read yet.",
+    "NATS-tss-v1_0-3ffb9-simple (https://github.com/D-X-Y/NATS-Bench); `nasbench convert nats-bench` makes a table "
+    "of it.",
 }
 
 
