@@ -12,14 +12,16 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
 from nasbench._files import canonical_json, replacing
 from nasbench.errors import NasbenchError, TableFileError, unknown_name
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FORMAT = "nasbench table"
 VERSION = 1
@@ -394,3 +396,32 @@ def _form(info: ColumnInfo) -> str:
 
 def _short(error: BaseException) -> str:
     return " ".join(str(error).split())[:160]
+
+
+def read_content(path: str | os.PathLike[str]) -> TableContent:
+    """Read a whole table file back, verified: :func:`write` makes a file of the same digest from it.
+
+    Raises:
+        TableFileError: As for :class:`TableFile`, or the file was replaced while it was read.
+    """
+    first = TableFile(path)
+    datasets = {}
+    for name in first.datasets:
+        file = TableFile(path, name)
+        file._compare("/@digest", first.digest, file.digest)
+        with file._opened() as handle:
+            columns = {metric: _whole(file, handle, info) for metric, info in file.columns.items()}
+            schedules = {
+                schedule: {metric: _whole(file, handle, info) for metric, info in infos.items()}
+                for schedule, infos in file.schedules.items()
+            }
+        datasets[name] = DatasetContent(columns, schedules)
+    return TableContent(first.space, first.architectures(), datasets, first.source, first.report, first.identities())
+
+
+def _whole(file: TableFile, handle: h5py.File, info: ColumnInfo) -> Column:
+    if info.epochs:
+        values = np.stack([file._read(handle, info, epoch) for epoch in info.epochs], axis=1)
+    else:
+        values = file._read(handle, info, None)
+    return Column(values, info.unit, info.epochs, info.images, info.trained_on, info.evaluated_on)

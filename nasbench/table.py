@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from nasbench import registry
 from nasbench.errors import InvalidArchitectureError, NotRecordedError, UnknownNameError, unknown_name
 from nasbench.spaces import SearchSpace
 from nasbench.store import ColumnInfo, TableFile, missing_value
 from nasbench.types import Architecture, Fidelity, Metrics
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 _NAN = float("nan")
 _SCHEDULED = ("validation_accuracy", "test_accuracy", "train_accuracy", "training_time")

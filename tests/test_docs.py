@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# Not run: output, layouts and other people's configuration; and the commands that install, which .ci/run runs as they are.
+# Not run: output, layouts, configuration of others; and the commands that install, which .ci/run runs as they are.
 NOT_RUN = {"text", "toml"}
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from nasbench.errors import InvalidArchitectureError
 from nasbench.types import Architecture, Graph, RandomSource
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 
 class SearchSpace:
