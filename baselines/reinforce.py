@@ -53,18 +53,17 @@ class Reinforce:
         # Decisions with fewer choices than the widest: their surplus logits never win.
         self._logits[np.arange(width) >= np.array(space.choices)[:, None]] = -np.inf
         self._rng = Uniforms(rng)
-        self._policy, self._cumulative, self._step, self._first, self._second = np.zeros((5, *self._logits.shape))
+        self._policy, self._cumulative, self._gradient, self._step, self._first, self._second = np.zeros(
+            (6, *self._logits.shape)
+        )
         self._steps = 0
         self._average = 0.0
+        self._refresh()
 
     def ask(self) -> Trial:
         """Draw each decision from its distribution."""
         random = self._rng.random
-        # Without the usual subtraction of the largest logit: tell() keeps that near zero.
-        np.exp(self._logits, out=self._policy)
-        np.add.accumulate(self._policy, axis=1, out=self._cumulative)
-        self._policy /= self._cumulative[:, -1:]
-        return Trial(tuple([bisect(row, random() * row[-1]) for row in self._cumulative.tolist()]))
+        return Trial(tuple([bisect(row, random() * row[-1]) for row in self._bounds]))
 
     def tell(self, trial: Trial, validation_accuracy: float) -> None:
         """Take one step of Adam along the policy gradient of this trial."""
@@ -74,7 +73,8 @@ class Reinforce:
         self._average = momentum * self._average + (1 - momentum) * reward
         advantage = reward - self._average / (1 - momentum**self._steps)
 
-        gradient = self._policy  # of -log p: the probabilities minus the one-hot choice
+        gradient = self._gradient  # of -log p: the probabilities minus the one-hot choice
+        np.copyto(gradient, self._policy)
         for decision, choice in enumerate(trial.architecture):
             gradient[decision, choice] -= 1.0
         gradient *= advantage
@@ -94,3 +94,12 @@ class Reinforce:
         self._logits -= step
         if self._steps % 64 == 0:
             self._logits -= self._logits.max(axis=1, keepdims=True)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """Compute the probabilities of all choices, and their sums up to each choice, from the logits."""
+        # Without the usual subtraction of the largest logit: tell() keeps that near zero.
+        np.exp(self._logits, out=self._policy)
+        np.add.accumulate(self._policy, axis=1, out=self._cumulative)
+        self._policy /= self._cumulative[:, -1:]
+        self._bounds = self._cumulative.tolist()
