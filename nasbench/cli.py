@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nasbench import __version__, registry
-from nasbench.errors import ComparisonError, InvalidArchitectureError, NasbenchError
+from nasbench.errors import ComparisonError, ExportError, InvalidArchitectureError, NasbenchError
 from nasbench.types import Architecture, Budget
 
 if TYPE_CHECKING:
@@ -96,6 +96,21 @@ def _parser() -> argparse.ArgumentParser:
     convert.add_argument("source", nargs="?", type=Path, help="raw file or folder")
     convert.add_argument("--out", type=Path, required=True, help="the .h5 file to write")
 
+    attach = command(
+        "attach", _attach, "make a table with more metrics: a copy of one, with what a file says of its rows"
+    )
+    attach.add_argument("table", help="name or path")
+    attach.add_argument("kind", choices=registry.names("attachments"), help="format of the file")
+    attach.add_argument("source", type=Path, help="the file")
+    attach.add_argument("--dataset", help="image dataset that plain columns belong to; the table's first by default")
+    attach.add_argument("--out", type=Path, required=True, help="the .h5 file to write")
+
+    export = command("export", _export, "write a table as .csv or .parquet, one row an architecture")
+    _add_table(export, positional=True)
+    export.add_argument("--every-epoch", action="store_true", help="all epochs, not only the last of each schedule")
+    export.add_argument("--every-run", action="store_true", help="all runs beside their mean")
+    export.add_argument("--out", type=Path, required=True, help="file to write, .csv or .parquet")
+
     check = command("check", _check, "verify every value of a table file against its digests")
     check.add_argument("table", help="name or path")
 
@@ -167,7 +182,12 @@ def _tables(options: argparse.Namespace) -> None:
     for name in registry.names("tables"):
         table = load(name)
         print(f"  {name}: {len(table):,} architectures of {table.space.name}; {', '.join(table.datasets)}")
-    for kind, title in (("searchers", "algorithms"), ("converters", "converters"), ("spaces", "search spaces")):
+    for kind, title in (
+        ("searchers", "algorithms"),
+        ("converters", "converters"),
+        ("attachments", "attachments"),
+        ("spaces", "search spaces"),
+    ):
         print(f"{title}\n  {', '.join(registry.names(kind))}")  # type: ignore[arg-type]
 
 
@@ -241,6 +261,31 @@ def _convert(options: argparse.Namespace) -> None:
     write(options.out, content)
     _print_report(content.report)
     print(options.out)
+
+
+def _attach(options: argparse.Namespace) -> None:
+    from nasbench.attach import attach
+    from nasbench.store import TableFile, write
+    from nasbench.table import find
+
+    read = registry.find("attachments", options.kind)
+    table = TableFile(find(options.table), options.dataset)
+    content = attach(table, read(options.source, table))
+    write(options.out, content)
+    _print_report(content.report)
+    print(options.out)
+
+
+def _export(options: argparse.Namespace) -> None:
+    from nasbench.export import write_csv, write_parquet
+    from nasbench.table import load
+
+    writers = {".csv": write_csv, ".parquet": write_parquet}
+    if options.out.suffix not in writers:
+        raise ExportError(f"{options.out}: cannot write {options.out.suffix!r} files; choose .csv or .parquet.")
+    table = load(options.table, options.dataset)
+    writers[options.out.suffix](options.out, table, every_epoch=options.every_epoch, every_run=options.every_run)
+    print(f"{options.out}: {table.name}, digest {table.digest}")
 
 
 def _print_report(report: Any, indent: str = "") -> None:

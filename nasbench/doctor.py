@@ -7,7 +7,13 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 
 _OURS = "nasbench-suite"
 _PACKAGES = ("nasbench", "surrogates", "baselines")
-_OPTIONAL = {"scikit-learn": "surrogates", "xgboost": "surrogates", "torch": "train"}
+_OPTIONAL = {
+    "scikit-learn": "surrogates",
+    "xgboost": "surrogates",
+    "torch": "train",
+    "pandas": "export",
+    "pyarrow": "export",
+}
 
 
 def versions() -> dict[str, str]:

@@ -51,6 +51,10 @@ class ComparisonError(NasbenchError, ValueError):
     """A comparison cannot start, or its output folder belongs to another comparison."""
 
 
+class ExportError(NasbenchError, ValueError):
+    """A table cannot be written in the form that was asked for."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str], *, hint: str = "") -> UnknownNameError:
     """Build the error for a name that is not known, with the nearest one that is.
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from nasbench._files import replacing
+from nasbench._hdf5 import attributes, create, open_file, set_attributes
 from nasbench.errors import HistoryFileError
 
 FORMAT = "nasbench histories"
@@ -96,8 +96,8 @@ def save_histories(path: str | os.PathLike[str], histories: Iterable[History]) -
         "headers": np.frombuffer(headers, np.uint8),
         **{name: np.concatenate([getattr(h, name) for h in histories]) for name in _ARRAYS},
     }
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs.update(format=FORMAT, version=VERSION)
+    with replacing(path) as temporary, create(temporary) as file:
+        set_attributes(file, {"format": FORMAT, "version": VERSION})
         for name, values in columns.items():
             # Level 1: histories are written once a comparison and read a few times.
             file.create_dataset(name, data=values, compression="gzip", compression_opts=1, shuffle=True)
@@ -113,8 +113,9 @@ def load_histories(path: str | os.PathLike[str]) -> list[History]:
     if not os.path.isfile(name):
         raise HistoryFileError(f"{name}: no such file.")
     try:
-        with h5py.File(name, "r", locking="best-effort") as file:
-            found = file.attrs.get("format"), int(file.attrs.get("version", 0))
+        with open_file(name) as file:
+            stated = attributes(file)
+            found = stated.get("format"), int(stated.get("version", 0))
             if found[0] != FORMAT or found[1] > VERSION:
                 raise HistoryFileError(
                     f"{name}: expected {FORMAT!r} of version {VERSION} or older, found {found[0]!r} of version "

@@ -1,8 +1,8 @@
-"""What exists under which name: search spaces, tables, searchers, converters.
+"""What exists under which name: search spaces, tables, searchers, converters, and what can be attached to a table.
 
 Names stand beside ``"module:attribute"`` strings, so that listing them imports nothing. Third parties add theirs as
 entry points of their own distribution, in the groups ``nasbench.spaces``, ``nasbench.tables``,
-``nasbench.searchers`` and ``nasbench.converters``.
+``nasbench.searchers``, ``nasbench.converters`` and ``nasbench.attachments``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from nasbench.errors import unknown_name
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-Kind = Literal["spaces", "tables", "searchers", "converters"]
+Kind = Literal["spaces", "tables", "searchers", "converters", "attachments"]
 
 _BUILT_IN: dict[Kind, dict[str, str]] = {
     "spaces": {
@@ -38,6 +38,11 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
         "nats-bench": "nasbench.convert.nats_bench:convert",
         "nasbench201-pth": "nasbench.convert.nasbench201_pth:convert",
         "nas-bench-macro": "nasbench.convert.nas_bench_macro:convert",
+    },
+    "attachments": {
+        "hw-nas-bench": "nasbench.convert.hw_nas_bench:read",
+        "suite-zero": "nasbench.convert.suite_zero:read",
+        "columns": "nasbench.convert.columns:read",
     },
 }
 

@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 
 from nasbench._files import canonical_json, replacing
+from nasbench._hdf5 import attributes, create, open_file, set_attributes
 from nasbench.errors import NasbenchError, TableFileError, unknown_name
 
 if TYPE_CHECKING:
@@ -105,12 +106,11 @@ def write(path: str | os.PathLike[str], content: TableContent) -> None:
         TableFileError: The content breaks a rule of the format; nothing is written.
     """
     with replacing(path) as temporary:
-        with h5py.File(temporary, "w") as file:
-            file.attrs.update(format=FORMAT, version=VERSION, space=content.space)
-            for name in SOURCE_FIELDS:
-                file.attrs[f"source_{name}"] = content.source[name]
-            file.attrs["report"] = json.dumps(content.report, sort_keys=True)
-            file.attrs["datasets"] = list(content.datasets)
+        with create(temporary) as file:
+            set_attributes(file, {"format": FORMAT, "version": VERSION, "space": content.space})
+            set_attributes(file, {f"source_{name}": content.source[name] for name in SOURCE_FIELDS})
+            set_attributes(file, {"report": json.dumps(content.report, sort_keys=True)})
+            set_attributes(file, {"datasets": list(content.datasets)})
             _write_column(file, "architectures", Column(content.architectures, unit="choices"))
             if content.identities is not None:
                 _write_column(file, "identities", Column(content.identities, unit="identity"))
@@ -122,9 +122,9 @@ def write(path: str | os.PathLike[str], content: TableContent) -> None:
                     below = group.create_group(str(schedule))
                     for metric, column in columns.items():
                         _write_column(below, metric, column)
-                    below.attrs["digest"] = _describe(below).digest
-                group.attrs["digest"] = _describe(group).digest
-            file.attrs["digest"] = _describe(file).digest
+                    set_attributes(below, {"digest": _describe(below).digest})
+                set_attributes(group, {"digest": _describe(group).digest})
+            set_attributes(file, {"digest": _describe(file).digest})
         # Whatever a reader would refuse is refused here, before the file gets its name.
         TableFile(temporary).verify()
 
@@ -207,7 +207,7 @@ class TableFile:
         if not os.path.isfile(self.path):
             raise TableFileError(f"{self.path}: no such file.")
         try:
-            with h5py.File(self.path, "r", locking="best-effort") as file:
+            with open_file(self.path) as file:
                 yield file
         except NasbenchError:
             raise
@@ -227,13 +227,14 @@ class TableFile:
         return value
 
     def _root(self, file: h5py.File) -> _Group:
-        found = file.attrs.get("format")
+        stated = attributes(file)
+        found = stated.get("format")
         if found != FORMAT:
             raise TableFileError(
                 f"{self.path}: an HDF5 file, but no nasbench table: its attribute 'format' is {found!r}, "
                 f"expected {FORMAT!r}."
             )
-        self.version = int(file.attrs.get("version", 0))
+        self.version = int(stated.get("version", 0))
         if not 1 <= self.version <= VERSION:
             raise TableFileError(
                 f"{self.path}: format version {self.version}, but this installation reads up to {VERSION}. "
@@ -353,20 +354,20 @@ def _describe(group: h5py.Group) -> _Group:
     for name in group:
         # Links and data kept elsewhere would read outside of what the digests cover.
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise ValueError(f"{group.name}: {name!r} is a link; everything must lie in the file itself")
+            raise TableFileError(
+                f"{group.file.filename}: at {group.name}: {name!r} is a link; everything must lie in the file itself."
+            )
         node = group[name]
         if isinstance(node, h5py.Group):
-            groups[name] = str(node.attrs.get("digest"))
+            groups[name] = str(attributes(node).get("digest"))
         elif node.dtype.kind not in "uif" or node.external or node.is_virtual:
-            raise ValueError(f"{node.name}: expected plain numbers stored in the file itself, found {node.dtype}")
+            raise TableFileError(
+                f"{group.file.filename}: at {node.name}: expected plain numbers stored in the file itself, found "
+                f"{node.dtype}."
+            )
         else:
-            datasets[name] = _Dataset(node.name, _attributes(node), node.shape, node.dtype)
-    return _Group(group.name, _attributes(group), datasets, groups)
-
-
-def _attributes(node: h5py.Group | h5py.Dataset) -> dict[str, Any]:
-    plain = {name: getattr(value, "tolist", lambda v=value: v)() for name, value in node.attrs.items()}
-    return dict(sorted(plain.items()))
+            datasets[name] = _Dataset(node.name, attributes(node), node.shape, node.dtype)
+    return _Group(group.name, attributes(group), datasets, groups)
 
 
 def _write_column(group: h5py.Group, name: str, column: Column) -> None:
@@ -374,15 +375,15 @@ def _write_column(group: h5py.Group, name: str, column: Column) -> None:
     # One chunk an epoch: a query at one epoch reads nothing else.
     chunks = (values.shape[0], 1, values.shape[2]) if column.epochs else values.shape
     node = group.create_dataset(name, data=values, chunks=chunks, compression="gzip", compression_opts=9, shuffle=True)
-    node.attrs["sha256"] = [_sha256(values[:, i]) for i in range(len(column.epochs))] or [_sha256(values)]
-    node.attrs["unit"] = column.unit
+    stated: dict[str, Any] = {"unit": column.unit}
+    stated["sha256"] = [_sha256(values[:, i]) for i in range(len(column.epochs))] or [_sha256(values)]
     if column.epochs:
-        node.attrs["epochs"] = np.array(column.epochs, np.int32)
+        stated["epochs"] = np.array(column.epochs, np.int32)
     if column.images is not None:
-        node.attrs["images"] = column.images
-        node.attrs["evaluated_on"] = column.evaluated_on
+        stated |= {"images": column.images, "evaluated_on": column.evaluated_on}
     if column.trained_on:
-        node.attrs["trained_on"] = column.trained_on
+        stated["trained_on"] = column.trained_on
+    set_attributes(node, stated)
 
 
 def _sha256(values: NDArray[Any]) -> str:

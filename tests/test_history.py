@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasbench import History
+from nasbench._hdf5 import set_attributes
 from nasbench.errors import HistoryFileError
 from nasbench.history import load_histories, save_histories
 
@@ -88,11 +89,11 @@ def test_files_of_another_kind_or_time_say_so(tmp_path):
     path = tmp_path / "h.h5"
     save_histories(path, [history(3)])
     with h5py.File(path, "a") as file:
-        file.attrs["version"] = 2
+        set_attributes(file, {"version": 2})
     with pytest.raises(HistoryFileError, match="found 'nasbench histories' of version 2"):
         load_histories(path)
     with h5py.File(path, "a") as file:
-        file.attrs.update(version=1, format="something else")
+        set_attributes(file, {"version": 1, "format": "something else"})
     with pytest.raises(HistoryFileError, match="something else"):
         load_histories(path)
 

@@ -17,7 +17,7 @@ SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob
 
 # Lower layers first: a module imports modules of its own layer or a lower one.
 LAYERS = [
-    {"nasbench.errors", "nasbench._files", "nasbench.registry"},
+    {"nasbench.errors", "nasbench._files", "nasbench._hdf5", "nasbench.registry"},
     {"nasbench.types", "nasbench.randomness"},
     {"nasbench.spaces"},
     {"nasbench.store"},
@@ -81,7 +81,7 @@ def test_nobody_imports_the_command_line() -> None:
 @pytest.mark.parametrize(
     ("library", "allowed"),
     [
-        ("h5py", ("nasbench.store", "nasbench.history")),
+        ("h5py", ("nasbench._hdf5", "nasbench.store")),
         ("torch", ("nasbench.training", "surrogates")),
         ("sklearn", ("surrogates",)),
         ("xgboost", ("surrogates",)),

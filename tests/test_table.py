@@ -1,0 +1,210 @@
+"""Table: rows, columns and queries of a small hand-written file, whose every answer is known."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+
+from nasbench import Fidelity, load
+from nasbench.errors import InvalidArchitectureError, NotRecordedError, TableFileError, UnknownNameError
+from nasbench.store import SOURCE_FIELDS, Column, DatasetContent, TableContent, write
+
+A, B, C = (0, 1, 2, 3, 4, 0), (4, 4, 4, 4, 4, 4), (1, 0, 0, 0, 0, 1)
+MISSING = 65535
+
+
+@pytest.fixture
+def path(tmp_path):
+    # architectures x epochs (2, 4) x runs, of 1,000 images; C has no second run, B's first has no epoch 2.
+    valid = np.array([[[10, 20], [500, 700]], [[MISSING, 40], [900, 300]], [[5, MISSING], [601, MISSING]]], np.uint16)
+    test = np.array([[[450, 650]], [[800, 350]], [[590, MISSING]]], np.uint16)
+    short = np.array([[[100]], [[200]], [[300]]], np.uint16)
+    time = np.array([[[2.0], [4.0]], [[3.0], [6.0]], [[4.0], [8.0]]])
+    content = TableContent(
+        "nb201",
+        np.array([A, B, C], np.uint8),
+        {
+            "cifar10": DatasetContent(
+                {"parameters": Column(np.array([7, 8, 9], np.uint32), "parameters")},
+                {
+                    4: {
+                        "validation_accuracy": Column(valid, "images", (2, 4), 1000, "train", "valid"),
+                        "test_accuracy": Column(test, "images", (4,), 1000, "train", "test"),
+                        "training_time": Column(time, "seconds", (2, 4)),
+                    },
+                    1: {"validation_accuracy": Column(short, "images", (1,), 1000, "train", "valid")},
+                },
+            ),
+            "svhn": DatasetContent({}, {1: {"validation_accuracy": Column(short, "images", (1,), 1000)}}),
+        },
+        dict.fromkeys(SOURCE_FIELDS, "") | {"elsewhere": "See elsewhere."},
+        {},
+    )
+    write(tmp_path / "small.h5", content)
+    return tmp_path / "small.h5"
+
+
+@pytest.fixture
+def table(path):
+    return load(path)
+
+
+def test_the_default_is_the_longest_schedule_its_last_epoch_and_the_mean_over_runs(table):
+    metrics = table.query(A)
+    assert metrics.validation_accuracy == 0.6
+    assert metrics.test_accuracy == 0.55
+    assert (metrics.schedule, metrics.epoch, metrics.run) == (4, 4, None)
+    assert (metrics.training_time, metrics.parameters) == (4.0, 7)
+    assert math.isnan(metrics.train_accuracy)
+    assert math.isnan(metrics.latency)
+    assert metrics.flops is None
+
+
+def test_runs_schedules_and_epochs_are_kept_apart(table):
+    assert table.query(A, run=1).validation_accuracy == 0.7
+    assert table.query(A, epoch=2, run=1).validation_accuracy == 0.02
+    assert table.query(A, schedule=1).validation_accuracy == 0.1
+    assert table.query(A, epoch=2).training_time == 2.0
+    assert math.isnan(table.query(A, epoch=2).test_accuracy)
+    assert table.fidelities == (Fidelity(1, 1), Fidelity(4, 2), Fidelity(4, 4))
+
+
+def test_means_are_over_the_recorded_runs_only(table):
+    assert table.query(C).validation_accuracy == 0.601
+    assert table.query(B, epoch=2).validation_accuracy == 0.04
+    assert table.column("validation_accuracy").tolist() == [0.6, 0.6, 0.601]
+    third = table.column("validation_accuracy", run=1)
+    assert third[:2].tolist() == [0.7, 0.3]
+    assert math.isnan(third[2])
+
+
+def test_runs_that_are_recorded(table):
+    assert [tuple(table.runs(a)) for a in (A, B, C)] == [(0, 1), (0, 1), (0,)]
+    assert tuple(table.runs(B, epoch=2)) == (1,)
+    assert tuple(table.runs(A, schedule=1)) == (0,)
+
+
+def test_a_run_that_was_never_made_is_refused(table):
+    with pytest.raises(NotRecordedError, match=r"has run 0 of architecture 2 .*not run 1: it is missing in the source"):
+        table.query(C, run=1)
+    for run in (2, -1, "0", 0.5):
+        with pytest.raises(NotRecordedError, match="has runs 0 and 1 of schedule 4, not run"):
+            table.query(A, run=run)
+
+
+def test_what_is_not_recorded_names_what_is(table):
+    with pytest.raises(NotRecordedError, match=r"has schedules 1 and 4, not 12\. See elsewhere\."):
+        table.query(A, schedule=12)
+    with pytest.raises(NotRecordedError, match="has epochs 2 and 4 of schedule 4, not epoch 3"):
+        table.query(A, epoch=3)
+    with pytest.raises(NotRecordedError, match="Did you mean 'validation_accuracy'"):
+        table.column("valid_accuracy")
+    with pytest.raises(NotRecordedError, match="at epoch 4, not at epoch 2"):
+        table.column("test_accuracy", epoch=2)
+
+
+def test_ties_are_told(table):
+    short = table.optimum("validation_accuracy", schedule=1)
+    assert (short.value, short.architectures) == (0.3, (C,))
+    assert table.optimum("test_accuracy").architectures == (C,)
+    assert table.optimum("training_time", epoch=2).value == 4.0
+
+
+def test_optimum_is_a_set(path, tmp_path):
+    tied = load("nasbench201")
+    values = tied.column("flops")
+    best = tied.optimum("flops")
+    assert len(best.architectures) == (values == values.max()).sum() == 1
+
+
+def test_architectures_in_any_form(table):
+    for form in (A, list(A), np.array(A), np.array(A, np.uint8), table.space.format(A), 0, np.int64(0)):
+        assert table.row(form) == 0
+        assert table.query(form).validation_accuracy == 0.6
+    assert list(table) == [A, B, C]
+    assert len(table) == 3
+    assert A in table
+    assert (0,) * 6 not in table
+    assert "cell" not in table
+    assert table.rows([C, A, C]).tolist() == [2, 0, 2]
+    assert table.rows(np.empty((0, 6), np.uint8)).tolist() == []
+
+
+def test_many_single_look_ups_change_to_an_index_without_changing_an_answer(table):
+    for architecture in table.space.sample_many(300, np.random.default_rng(0)).tolist():
+        architecture = tuple(architecture)
+        if architecture in (A, B, C):
+            assert table.row(architecture) == [A, B, C].index(architecture)
+        else:
+            with pytest.raises(InvalidArchitectureError, match=r"is not in small \(cifar10\)"):
+                table.row(architecture)
+    assert [table.row(a) for a in (C, B, A)] == [2, 1, 0]
+
+
+@pytest.mark.parametrize("wrong", [-1, 3, 1.0, None, True, (0,) * 5, (5,) * 6, "cell", ("a",) * 6, (0.5,) * 6])
+def test_what_is_no_architecture_is_refused(table, wrong):
+    with pytest.raises(InvalidArchitectureError):
+        table.query(wrong)
+
+
+def test_an_architecture_that_the_table_lacks_is_refused(table):
+    with pytest.raises(InvalidArchitectureError, match=r"\|none~0\|.* is not in small"):
+        table.query((0,) * 6)
+    with pytest.raises(InvalidArchitectureError, match="is not in small"):
+        table.rows([A, (0,) * 6])
+
+
+def test_image_datasets(path):
+    assert load(path).datasets == ("cifar10", "svhn")
+    assert load(path, "svhn").query(C).validation_accuracy == 0.3
+    with pytest.raises(UnknownNameError, match="Did you mean 'cifar10'"):
+        load(path, "cifar")
+
+
+def test_names_and_paths(tmp_path):
+    with pytest.raises(UnknownNameError, match=r"Did you mean 'nasbench201'\?.*Or give the path"):
+        load("nasbench2o1")
+    with pytest.raises(TableFileError, match="no such file"):
+        load(tmp_path / "none.h5")
+
+
+def test_arrays_cannot_be_written(table):
+    for array in (table.architectures, table.column("validation_accuracy"), table.column("parameters")):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+
+
+def test_a_query_changes_nothing_and_draws_nothing(table):
+    state = np.random.get_state()[1].tolist()
+    first = [table.query(a, run=0) for a in (A, B, C)]
+    table.query(B, epoch=2)
+    assert [table.query(a, run=0) for a in (A, B, C)] == first
+    assert np.random.get_state()[1].tolist() == state
+
+
+def ask(table):
+    return [table.query(a, run=0).validation_accuracy for a in (A, B, C)]
+
+
+def test_pickling_goes_by_path(table):
+    table.query(A)
+    data = pickle.dumps(table)
+    assert len(data) < 500
+    assert ask(pickle.loads(data)) == [0.5, 0.9, 0.601]
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_other_processes_read_the_same_file(table, method):
+    with ProcessPoolExecutor(2, mp_context=get_context(method)) as pool:
+        assert list(pool.map(ask, [table] * 4)) == [[0.5, 0.9, 0.601]] * 4
+
+
+def test_threads_share_a_table(path):
+    table = load(path)
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(ask, [table] * 200)) == [[0.5, 0.9, 0.601]] * 200
