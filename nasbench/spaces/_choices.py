@@ -28,6 +28,8 @@ class SearchSpace:
 
     name: str
     choices: tuple[int, ...]
+    constrained: bool = False
+    """Whether some vectors of choices are no architectures."""
 
     def __repr__(self) -> str:
         return f"<search space {self.name}: {len(self.choices)} decisions, {self.size:,} architectures>"

@@ -1,0 +1,305 @@
+"""Gathering the trainings of NATS-Bench or NAS-Bench-201, architecture by architecture, into the columns of a table.
+
+The runs of a schedule are its seeds, rising, of all architectures and data sets together; the report names them. What
+an architecture or data set lacks is missing. Seconds are stored once where the source has one value: for all runs, and,
+of evaluations and of a forward pass, as a column of the architecture where it is the same in all schedules.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasbench.convert import Progress
+from nasbench.convert._nats_results import SPLITS, TRAININGS, Space, Trial, completed, read_space, read_trials
+from nasbench.errors import ConversionError
+from nasbench.store import Column, DatasetContent, TableContent, missing_value
+
+_CLASSES = {"cifar10": 10, "cifar100": 100, "ImageNet16-120": 120}
+_EVERY_EPOCH = (0,)
+"""The key of a time that is the same in each epoch."""
+
+
+class _About(NamedTuple):
+    """What the columns of one metric say of themselves."""
+
+    unit: str
+    trained_on: str
+    evaluated_on: str = ""
+    images: int | None = None
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        if self.images is not None:
+            return np.min_scalar_type(self.images + 1)  # the largest value means missing
+        return np.dtype(np.float64 if self.unit == "seconds" else np.float32)
+
+    def column(self, values: NDArray[Any], epochs: tuple[int, ...]) -> Column:
+        return Column(values, self.unit, epochs, self.images, self.trained_on, self.evaluated_on)
+
+
+def _about() -> dict[tuple[str, str], _About]:
+    """Describe every column that a training may fill, by group and name."""
+    found = {}
+    for (dataset, _), split in SPLITS.items():
+        group, _, trained_on = TRAININGS[dataset]
+        splits = trained_on, split.evaluated_on
+        for quantity in ("accuracy", "top5_accuracy"):
+            found[group, f"{split.metric}_{quantity}{split.suffix}"] = _About("images", *splits, split.images)
+        found[group, f"{split.metric}_loss{split.suffix}"] = _About("cross-entropy", *splits)
+        found[group, f"{split.metric}_time{split.suffix}"] = _About("seconds", *splits)
+    for group, suffix, trained_on in TRAININGS.values():
+        found[group, f"training_time{suffix}"] = found[group, f"latency{suffix}"] = _About("seconds", trained_on)
+    return found
+
+
+_ABOUT = _about()
+
+
+class _Grid:
+    """A column that grows: values by row, epoch and seed; what was never put is missing."""
+
+    def __init__(self, rows: int, dtype: np.dtype[Any]) -> None:
+        self.epochs: tuple[int, ...] = ()
+        self.seeds: tuple[int, ...] = ()
+        self.values: NDArray[Any] = np.empty((rows, 0, 0), dtype)
+
+    def put(self, row: int, epochs: tuple[int, ...], seed: int, values: NDArray[Any]) -> None:
+        if seed not in self.seeds or not (epochs == self.epochs or set(epochs) <= set(self.epochs)):
+            self.widen(epochs, (seed,))
+        steps = slice(None) if len(epochs) == len(self.epochs) else np.searchsorted(self.epochs, epochs)
+        self.values[row, steps, self.seeds.index(seed)] = values
+
+    def widen(self, epochs: Iterable[int], seeds: Iterable[int]) -> None:
+        """Make room for these epochs and seeds too."""
+        old = self.epochs, self.seeds
+        self.epochs, self.seeds = tuple(sorted({*old[0], *epochs})), tuple(sorted({*old[1], *seeds}))
+        if old != (self.epochs, self.seeds):
+            shape = len(self.values), len(self.epochs), len(self.seeds)
+            wider = np.full(shape, missing_value(self.values.dtype), self.values.dtype)
+            steps, runs = np.searchsorted(self.epochs, old[0]), np.searchsorted(self.seeds, old[1])
+            wider[:, steps[:, None], runs] = self.values
+            self.values = wider
+
+
+class _Found:
+    """What the report tells, counted while the trainings come in.
+
+    Args:
+        costs: Parameters and flops by the formula, of each row, by group.
+    """
+
+    def __init__(self, costs: Mapping[str, Mapping[str, NDArray[np.int64]]]) -> None:
+        self.seeds: defaultdict[int, set[int]] = defaultdict(set)
+        self._costs = costs
+        self._runs: defaultdict[str, Counter[int]] = defaultdict(Counter)
+        self._wrong: dict[str, Counter[str]] = {"parameters": Counter(), "flops": Counter()}
+        self._not_finite = 0
+
+    def add(self, row: int, trials: list[Trial]) -> None:
+        for (dataset, schedule), runs in Counter((trial.training, trial.schedule) for trial in trials).items():
+            self._runs[f"{dataset}, schedule {schedule}"][runs] += 1
+        for trial in trials:
+            self.seeds[trial.schedule].add(trial.seed)
+            costs = self._costs[TRAININGS[trial.training].group]
+            for name, claimed in (("parameters", trial.parameters), ("flops", trial.flops)):
+                if claimed != costs[name][row]:
+                    self._wrong[name][f"{trial.training}, schedule {trial.schedule}, seed {trial.seed}"] += 1
+        losses = [curve.values for trial in trials for curve in trial.curves.values() if curve.values.dtype.kind == "f"]
+        self._not_finite += int((~np.isfinite(np.concatenate(losses))).sum())
+
+    def summary(self, rows: int) -> dict[str, Any]:
+        """Return it as JSON can hold it."""
+        counted = {where: dict(sorted(runs.items())) for where, runs in sorted(self._runs.items())}
+        return {
+            "seeds of the runs": {str(schedule): sorted(seeds) for schedule, seeds in sorted(self.seeds.items())},
+            "runs": {
+                where: {"architectures with 0 runs": rows - sum(runs.values())}
+                | {f"architectures with {k} runs": count for k, count in runs.items()}
+                for where, runs in counted.items()
+            },
+            "architectures whose parameter count differs from the formula": dict(self._wrong["parameters"]),
+            "architectures whose flops differ from the formula": dict(self._wrong["flops"]),
+            "losses that are not finite": self._not_finite,
+        }
+
+
+def tabulate(
+    space: Space,
+    indexes: Sequence[int],
+    results: Iterable[list[Trial]],
+    source: Mapping[str, str],
+    converter: str,
+    progress: Progress,
+) -> TableContent:
+    """Make a table of the trainings of architectures that come one by one.
+
+    Args:
+        space: The search space of the source.
+        indexes: Which of its architectures come, in this order: the rows of the table.
+        results: Their trainings.
+        source: As in :class:`nasbench.store.TableContent`.
+        converter: Its name and version, for the report.
+        progress: Called after each architecture.
+    """
+    rows = len(indexes)
+    architectures = space.architectures[list(indexes)]
+    costs = {
+        group: {
+            "parameters": space.space.parameters_many(architectures, dataset=group),
+            "flops": space.space.flops_many(architectures, dataset=group),
+        }
+        for group in _CLASSES
+    }
+    found = _Found(costs)
+    grids: dict[tuple[str, int, str], _Grid] = {}
+    for row, trials in enumerate(results):
+        found.add(row, trials)
+        for trial in trials:
+            group = TRAININGS[trial.training].group
+            for name, epochs, values in _columns(trial):
+                key = group, trial.schedule, name
+                if key not in grids:
+                    grids[key] = _Grid(rows, _ABOUT[group, name].dtype)
+                grids[key].put(row, epochs, trial.seed, values)
+        progress(row + 1, rows)
+    for (_, schedule, _), grid in grids.items():
+        grid.widen((), found.seeds[schedule])
+    datasets = {
+        group: _dataset(group, {key[1:]: grid for key, grid in grids.items() if key[0] == group}, costs[group])
+        for group in _CLASSES
+        if any(key[0] == group for key in grids)
+    }
+    texts = [space.texts[index] for index in indexes]
+    report = {
+        "converter": converter,
+        "architectures": rows,
+        "architectures of the search space": len(space.texts),
+        "first missing indexes": sorted({*range(len(space.texts))} - {*indexes})[:10],
+        **found.summary(rows),
+        **{group: _best(content, _CLASSES[group], texts) for group, content in datasets.items()},
+    }
+    return TableContent(space.space.name, architectures, datasets, source, report)
+
+
+def tabulate_whole(
+    raw: Any,
+    schedules: Mapping[str, Mapping[str, int]],
+    place: str,
+    source: Mapping[str, str],
+    converter: str,
+    progress: Progress,
+) -> TableContent:
+    """Make a table of a file's one dictionary of everything, which is emptied on the way.
+
+    Args:
+        raw: The dictionary.
+        schedules: By name of the search space, the names of its schedules in this format, and the epochs of each.
+        place: What errors call the file.
+        source: As in :class:`nasbench.store.TableContent`.
+        converter: As for :func:`tabulate`.
+        progress: As for :func:`tabulate`.
+
+    Raises:
+        ConversionError: Something in it is not as the format says.
+    """
+    space = read_space(raw, place)
+    if space.space.name not in schedules:
+        raise ConversionError(f"{place}: results of {space.space.name}, expected {', '.join(schedules)}.")
+    results = raw.get("arch2infos")
+    if not isinstance(results, dict) or not results:
+        raise ConversionError(
+            f"{place}: lists architectures, but has no results. If it is the meta file of a folder, give the folder."
+        )
+    if not all(isinstance(index, int) and 0 <= index < len(space.texts) for index in results):
+        raise ConversionError(f"{place}: arch2infos has a key that is no index below {len(space.texts)}.")
+    names = schedules[space.space.name]
+    indexes = sorted(results)
+    trials = (read_trials(results.pop(i), names, i, space.texts[i], f"{place}: architecture {i}") for i in indexes)
+    return tabulate(space, indexes, trials, source, converter, progress)
+
+
+def _columns(trial: Trial) -> Iterator[tuple[str, tuple[int, ...], NDArray[Any]]]:
+    for name, curve in trial.curves.items():
+        yield name, curve.epochs, curve.values
+    for name, values in trial.seconds.items():
+        yield name, _EVERY_EPOCH if len(values) == 1 else completed(trial.schedule), values
+
+
+def _dataset(
+    group: str, grids: Mapping[tuple[int, str], _Grid], costs: Mapping[str, NDArray[np.int64]]
+) -> DatasetContent:
+    columns = {
+        "parameters": Column(costs["parameters"].astype(np.uint32), "parameters"),
+        "flops": Column(costs["flops"].astype(np.uint64), "multiply-accumulates"),
+    }
+    schedules: dict[int, dict[str, Column]] = {schedule: {} for schedule, _ in grids}
+    for name in sorted({name for _, name in grids}):
+        about = _ABOUT[group, name]
+        parts = {schedule: grid for (schedule, other), grid in grids.items() if other == name}
+        if about.unit != "seconds":
+            for schedule, grid in parts.items():
+                schedules[schedule][name] = about.column(grid.values, grid.epochs)
+            continue
+        seconds = {schedule: _one_if_equal(_of_each_epoch(grid)) for schedule, grid in parts.items()}
+        if not any(np.isfinite(values).any() for values in seconds.values()):
+            continue
+        single = _single(seconds.values())
+        if single is not None and not name.startswith("training_time"):
+            columns[name] = about.column(_timed(single), ())
+            continue
+        for schedule, values in seconds.items():
+            epochs = (schedule,) if name.startswith("latency") else completed(schedule)
+            each = np.broadcast_to(values, (len(values), len(epochs), values.shape[2]))
+            if name.startswith("training_time"):
+                # A product is rounded once, a sum in each step.
+                each = np.cumsum(each, 1) if values.shape[1] > 1 else each * np.array(epochs)[:, None]
+            schedules[schedule][name] = about.column(_timed(each), epochs)
+    return DatasetContent(columns, schedules)
+
+
+def _timed(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mark trainings without a time as missing, which was told apart from missing trainings until here."""
+    return np.where(np.isfinite(seconds), seconds, np.nan)
+
+
+def _of_each_epoch(grid: _Grid) -> NDArray[np.float64]:
+    """Return seconds, shape (n, epochs, runs), or (n, 1, runs) where they are the same in each epoch."""
+    if grid.epochs[0] not in _EVERY_EPOCH or len(grid.epochs) == 1:
+        return grid.values
+    every, each = grid.values[:, :1], grid.values[:, 1:]
+    return np.where(np.isnan(each), every, each)
+
+
+def _one_if_equal(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return one run for all where every architecture has the same values in all of its runs."""
+    low, high = np.fmin.reduce(values, axis=2), np.fmax.reduce(values, axis=2)
+    return low[:, :, None] if ((low == high) | np.isnan(low)).all() else values
+
+
+def _single(parts: Iterable[NDArray[np.float64]]) -> NDArray[np.float64] | None:
+    """Return the one value of each architecture over schedules, epochs and runs, shape (n,), or None."""
+    flat = np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+    low, high = np.fmin.reduce(flat, axis=1), np.fmax.reduce(flat, axis=1)
+    return low if ((low == high) | np.isnan(low)).all() else None
+
+
+def _best(content: DatasetContent, classes: int, texts: Sequence[str]) -> dict[str, Any]:
+    """Report the best mean of each accuracy at the end of the longest schedule, and what is no better than chance."""
+    report = {}
+    for name, column in content.schedules[max(content.schedules)].items():
+        if column.images is not None and "top5" not in name:
+            last = column.values[:, -1]
+            present = last != missing_value(last.dtype)
+            totals, runs = np.where(present, last, 0).sum(axis=1), present.sum(axis=1)
+            means = np.divide(totals, runs * column.images, out=np.zeros(len(last)), where=runs > 0)
+            report[name] = {
+                "best mean": float(means.max()),
+                "architecture": texts[int(means.argmax())],
+                "runs at or below chance": int((present & (last <= column.images / classes)).sum()),
+            }
+    return report
