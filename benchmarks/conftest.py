@@ -1,38 +1,52 @@
+"""What the benchmarks share: a table, architectures to ask it for, and the environment of fresh interpreters."""
+
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import nasbench
+from nasbench import Architecture, Table
 
 
 @pytest.fixture(scope="session")
-def table():
+def table() -> Table:
     return nasbench.load("nasbench201")
 
 
 @pytest.fixture(scope="session")
-def some(table):
-    """2,000 architectures, as tuples."""
-    return [tuple(a) for a in table.space.sample_many(2000, np.random.default_rng(0)).tolist()]
+def _shuffled(table: Table) -> list[Architecture]:
+    order = np.random.default_rng(0).permutation(len(table))
+    return list(map(tuple, table.architectures[order].tolist()))
 
 
 @pytest.fixture(scope="session")
-def fresh(tmp_path_factory):
-    """Run code in a fresh interpreter; return the seconds that it prints.
+def asked(_shuffled: list[Architecture]) -> list[Architecture]:
+    """15,000 different architectures, in random order."""
+    return _shuffled[:15_000]
 
-    Modules come from a cache of bytecode, as they do for whoever installed the package.
+
+@pytest.fixture(scope="session")
+def others(_shuffled: list[Architecture]) -> list[Architecture]:
+    """The 625 architectures that are not among ``asked``."""
+    return _shuffled[15_000:]
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Variables for a subprocess that finds bytecode in a cache, as it does for whoever installed the package.
+
+    Where ``PYTHONDONTWRITEBYTECODE`` is set, every fresh interpreter would compile every module again. The cache is a
+    temporary folder of its own, so that it is the same on every machine; a first run that is not measured fills it.
     """
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    environment["PYTHONPYCACHEPREFIX"] = str(tmp_path_factory.mktemp("bytecode"))
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return variables | {"PYTHONPYCACHEPREFIX": str(tmp_path_factory.mktemp("bytecode"))}
 
-    def run(code: str) -> float:
-        command = [sys.executable, "-c", code]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        return float(done.stdout)
 
-    return run
+@pytest.fixture(scope="session")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder to run interpreters in, so that they import what is installed, not what lies beside them."""
+    return tmp_path_factory.mktemp("elsewhere")

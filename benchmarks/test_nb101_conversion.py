@@ -1,0 +1,135 @@
+"""Conversion of a full-size synthetic ``nasbench_full.tfrecord``, and what its table costs to open and to query.
+
+Needs ../shared/data (the real cells), 2.2 GB in the temporary folder, and some minutes.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from _nb101_synthetic import RECORDS, write_full
+from pytest_benchmark.fixture import BenchmarkFixture
+from rows import row
+
+from nasbench.convert._tfrecord import crc32c
+from nasbench.table import Table
+
+NPZ = Path(__file__).resolve().parents[1] / ".." / "shared" / "data" / "nb101" / "nb101_cifar10.npz"
+needs_cells = pytest.mark.skipif(not NPZ.is_file(), reason="the real cells of ../shared/data are not here")
+
+# Each in a process of its own, so that its largest resident memory is that of the work alone.
+_PREAMBLE = """
+import json, resource, sys, time
+def say(**figures):
+    print(json.dumps(figures | {"resident_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+"""
+_CONVERT = """
+from nasbench import store
+from nasbench.convert.nasbench101 import convert
+start = time.perf_counter()
+content = convert(sys.argv[1])
+converted = time.perf_counter()
+store.write(sys.argv[2], content)
+say(convert_s=converted - start, write_s=time.perf_counter() - converted)
+"""
+_OPEN = """
+from nasbench.table import Table
+import nasbench.spaces.nb101
+start = time.perf_counter()
+Table(sys.argv[1]).query("00005c142e6f48ac74fdcf73e3439874")
+say(open_and_first_query_s=time.perf_counter() - start)
+"""
+_QUERIES = """
+import numpy as np
+from nasbench.table import Table
+table = Table(sys.argv[1])
+rows = np.random.default_rng(0).integers(0, len(table), 100_000)
+architectures = list(map(tuple, table.architectures[rows].tolist()))
+start = time.perf_counter()
+for architecture in architectures:
+    table.query(architecture)
+say(query_s=(time.perf_counter() - start) / len(rows))
+"""
+
+
+def in_a_new_process(code: str, *arguments: Path) -> dict[str, float]:
+    done = subprocess.run(
+        [sys.executable, "-c", _PREAMBLE + code, *map(str, arguments)], check=True, capture_output=True, text=True
+    )
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    path = tmp_path_factory.mktemp("nb101") / "nasbench_full.tfrecord"
+    assert write_full(path, NPZ) == RECORDS
+    yield path
+    path.unlink()
+
+
+@pytest.fixture(scope="module")
+def converted(source: Path) -> Iterator[tuple[Path, dict[str, float]]]:
+    path = source.with_name("nasbench101.h5")
+    yield path, in_a_new_process(_CONVERT, source, path)
+    path.unlink()
+
+
+def recorded(benchmark: BenchmarkFixture, seconds: float, figures: dict[str, float]) -> None:
+    """Let pytest-benchmark record a time that was taken in another process, and all figures beside it."""
+    benchmark.extra_info.update(figures)
+    benchmark.pedantic(lambda: None, rounds=1)
+    benchmark.stats.stats.data[:] = [seconds]
+
+
+@needs_cells
+def test_conversion_of_the_full_file(benchmark: BenchmarkFixture, converted: tuple[Path, dict[str, float]]) -> None:
+    row(benchmark, "convert a full-size nasbench_full.tfrecord (5,083,488 records) and write its table", at_most=360)
+    path, figures = converted
+    size = path.stat().st_size / 1e6
+    recorded(benchmark, figures["convert_s"] + figures["write_s"], figures | {"table_mb": size})
+    assert figures["resident_mb"] <= 1000
+    assert size <= 130
+
+
+@needs_cells
+def test_the_table_holds_the_real_figures(converted: tuple[Path, dict[str, float]]) -> None:
+    """Rows in the order of the hashes, parameters by the formula on every row, the real test accuracies."""
+    table, data = Table(converted[0]), np.load(NPZ)
+    assert table.report["records"] == RECORDS
+    assert table.report["records whose parameter count differs from the formula"]["number"] == 0
+    np.testing.assert_array_equal(table.column("parameters"), data["params"])
+    np.testing.assert_array_equal(
+        np.rint(table.column("test_accuracy") * 29952), np.rint(data["test_acc_mean3_108ep"] * 29952)
+    )
+    one = table.column("test_accuracy", run=0).astype(np.float32)
+    np.testing.assert_array_equal(one, data["test_acc_one_run_108ep"].astype(np.float32))
+
+
+@needs_cells
+def test_open_and_first_query(benchmark: BenchmarkFixture, converted: tuple[Path, dict[str, float]]) -> None:
+    row(benchmark, "open the full NAS-Bench-101 table and answer the first query", at_most=0.060)
+    figures = in_a_new_process(_OPEN, converted[0])
+    recorded(benchmark, figures["open_and_first_query_s"], figures)
+
+
+@needs_cells
+def test_queries(benchmark: BenchmarkFixture, converted: tuple[Path, dict[str, float]]) -> None:
+    row(benchmark, "one of 100,000 random queries of it by tuple, asked once each")
+    figures = in_a_new_process(_QUERIES, converted[0])
+    recorded(benchmark, figures["query_s"], figures)
+    assert figures["resident_mb"] <= 200
+
+
+def test_checksums(benchmark: BenchmarkFixture) -> None:
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(300, 425, 2**21 // 363)
+    data = rng.integers(0, 256, int(lengths.sum()), dtype=np.uint8).tobytes()
+    row(benchmark, "CRC-32C of records, in bytes", items=len(data), at_least=300e6)
+    benchmark(crc32c, data, np.cumsum(lengths) - lengths, lengths)
