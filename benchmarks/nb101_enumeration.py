@@ -14,7 +14,7 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench.spaces._nb101_hash import labelled_cells
+from nasbench.spaces._nb101_cells import labelled_cells
 from nasbench.spaces.nb101 import EDGES, NB101, VERTICES, Pruned
 
 INTERIOR = range(1, VERTICES - 1)

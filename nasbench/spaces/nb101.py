@@ -85,7 +85,7 @@ class NB101(SearchSpace):
     @cached_property
     def cells(self) -> NDArray[np.uint8]:
         """One form of each of the 423,624 cells, in the order in which the authors list them, shape (423624, 26)."""
-        from nasbench.spaces._nb101_hash import representatives
+        from nasbench.spaces._nb101_cells import representatives
 
         return representatives()
 
@@ -270,7 +270,7 @@ class NB101(SearchSpace):
 
     def hash_many(self, architectures: ArrayLike) -> list[str]:
         """Return the official hashes (graph_util.hash_module of the pruned cell)."""
-        from nasbench.spaces._nb101_hash import hash_cells
+        from nasbench.spaces._nb101_cells import hash_cells
 
         return hash_cells(self.validated(architectures))
 

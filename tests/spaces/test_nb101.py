@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasbench.errors import InvalidArchitectureError
-from nasbench.spaces._nb101_hash import labelled_cells
+from nasbench.spaces._nb101_cells import labelled_cells
 from nasbench.spaces.nb101 import EDGES, NB101, OPERATIONS, Pruned
 
 SPACE = NB101()
