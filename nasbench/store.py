@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
@@ -29,6 +29,7 @@ VERSION = 1
 
 # Deflate cannot shrink data more than 1032 times (zlib.net/zlib_tech.html): a column that claims more is a bomb.
 _LARGEST_RATIO = 1100
+_CHUNK_ROWS = 2**14
 
 
 class Column(NamedTuple):
@@ -71,6 +72,7 @@ class TableContent(NamedTuple):
         report: What the conversion found, as JSON.
         identities: int64, shape (n,): the space's ``identity_many`` of each row, where computing it takes longer than
             reading it.
+        hashes: uint8, shape (n, 16): the source's own MD5 hash of each row, where it names its architectures by one.
     """
 
     space: str
@@ -79,6 +81,7 @@ class TableContent(NamedTuple):
     source: Mapping[str, str]
     report: Mapping[str, Any]
     identities: NDArray[np.int64] | None = None
+    hashes: NDArray[np.uint8] | None = None
 
 
 class ColumnInfo(NamedTuple):
@@ -114,6 +117,8 @@ def write(path: str | os.PathLike[str], content: TableContent) -> None:
             _write_column(file, "architectures", Column(content.architectures, unit="choices"))
             if content.identities is not None:
                 _write_column(file, "identities", Column(content.identities, unit="identity"))
+            if content.hashes is not None:
+                _write_column(file, "hashes", Column(content.hashes, unit="MD5"))
             for name, dataset in content.datasets.items():
                 group = file.create_group(name)
                 for metric, column in dataset.columns.items():
@@ -157,10 +162,8 @@ class TableFile:
         if len(self._architectures.shape) != 2 or self._architectures.dtype != np.uint8:
             self._refuse("/architectures", "a uint8 array (architectures, decisions)", _form(self._architectures))
         self.size: int = self._architectures.shape[0]
-        self._identities = self._info(root, "identities") if "identities" in root.datasets else None
-        kept = self._identities
-        if kept and (kept.shape != (self.size,) or kept.dtype != np.int64):
-            self._refuse("/identities", f"int64 of shape ({self.size},)", _form(kept))
+        self._identities = self._optional(root, "identities", (), np.dtype(np.int64))
+        self._hashes = self._optional(root, "hashes", (16,), np.dtype(np.uint8))
         self.columns = self._columns(group)
         self.schedules = {int(name): self._schedule(schedules[name]) for name in sorted(schedules, key=int)}
 
@@ -172,6 +175,10 @@ class TableFile:
         """Read the identities of the rows, shape (n,), or None where the file leaves them to the search space."""
         return None if self._identities is None else self.read(self._identities)
 
+    def hashes(self) -> NDArray[np.uint8] | None:
+        """Read the source's hashes of the rows, shape (n, 16), or None where it has none."""
+        return None if self._hashes is None else self.read(self._hashes)
+
     def read(self, info: ColumnInfo, epoch: int | None = None) -> NDArray[Any]:
         """Read one column as it is stored: shape (n,), or (n, runs) at one epoch of a schedule.
 
@@ -180,6 +187,22 @@ class TableFile:
         """
         with self._opened() as file:
             return self._read(file, info, epoch)
+
+    def read_row(self, places: Sequence[tuple[ColumnInfo, int | None]], row: int) -> list[NDArray[Any]]:
+        """Read one row of several columns: shape (1,), or (1, runs) at an epoch.
+
+        That is fast in a large file, and protected by the checksums of HDF5's chunks, but not by the digests, which are
+        of whole columns.
+
+        Raises:
+            TableFileError: As for :meth:`read`.
+        """
+        with self._opened() as file:
+            found = []
+            for info, epoch in places:
+                node = self._node(file, info)
+                found.append(node[row : row + 1] if epoch is None else node[row : row + 1, info.epochs.index(epoch), :])
+            return found
 
     def verify(self) -> int:
         """Read everything in the file and compare it with the digests.
@@ -191,7 +214,7 @@ class TableFile:
             TableFileError: As for opening and reading.
         """
         self.architectures()
-        count = 1 + (self.identities() is not None)
+        count = 1 + (self.identities() is not None) + (self.hashes() is not None)
         for dataset in self.datasets:
             other = TableFile(self.path, dataset)
             with other._opened() as file:
@@ -261,6 +284,14 @@ class TableFile:
         if actual != expected:
             self._refuse(place, f"the digest {expected[:16]}… that was written with it", f"{actual[:16]}…")
 
+    def _optional(self, root: _Group, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> ColumnInfo | None:
+        if name not in root.datasets:
+            return None
+        info = self._info(root, name)
+        if info.shape != (self.size, *shape) or info.dtype != dtype:
+            self._refuse(info.place, f"{dtype} of shape {(self.size, *shape)}", _form(info))
+        return info
+
     def _columns(self, group: _Group) -> dict[str, ColumnInfo]:
         infos = {name: self._info(group, name) for name in group.datasets}
         for info in infos.values():
@@ -301,9 +332,7 @@ class TableFile:
         )
 
     def _read(self, file: h5py.File, info: ColumnInfo, epoch: int | None) -> NDArray[Any]:
-        node = file.get(info.place)
-        if not isinstance(node, h5py.Dataset) or node.shape != info.shape or node.dtype != info.dtype:
-            self._refuse(info.place, f"the column that was there when the file was opened, {_form(info)}", "another")
+        node = self._node(file, info)
         stored = node.id.get_storage_size()
         if node.nbytes > _LARGEST_RATIO * (stored + 1024):
             self._refuse(info.place, "data of the size it claims", f"{stored} bytes for {node.nbytes}")
@@ -313,6 +342,12 @@ class TableFile:
         self._compare(place, info.digests[step], _sha256(values))
         values.flags.writeable = False
         return np.asarray(values)
+
+    def _node(self, file: h5py.File, info: ColumnInfo) -> h5py.Dataset:
+        node = file.get(info.place)
+        if not isinstance(node, h5py.Dataset) or node.shape != info.shape or node.dtype != info.dtype:
+            self._refuse(info.place, f"the column that was there when the file was opened, {_form(info)}", "another")
+        return node
 
 
 def missing_value(dtype: np.dtype[Any]) -> float | int:
@@ -372,9 +407,12 @@ def _describe(group: h5py.Group) -> _Group:
 
 def _write_column(group: h5py.Group, name: str, column: Column) -> None:
     values = np.ascontiguousarray(column.values, column.values.dtype.newbyteorder("<"))
-    # One chunk an epoch: a query at one epoch reads nothing else.
-    chunks = (values.shape[0], 1, values.shape[2]) if column.epochs else values.shape
-    node = group.create_dataset(name, data=values, chunks=chunks, compression="gzip", compression_opts=9, shuffle=True)
+    # One chunk an epoch: a query at one epoch reads nothing else. In large tables it reads a few rows of that only.
+    rows = min(values.shape[0], _CHUNK_ROWS)
+    chunks = (rows, 1, values.shape[2]) if column.epochs else (rows, *values.shape[1:])
+    node = group.create_dataset(
+        name, data=values, chunks=chunks, compression="gzip", compression_opts=9, shuffle=True, fletcher32=True
+    )
     stated: dict[str, Any] = {"unit": column.unit}
     stated["sha256"] = [_sha256(values[:, i]) for i in range(len(column.epochs))] or [_sha256(values)]
     if column.epochs:
@@ -417,7 +455,15 @@ def read_content(path: str | os.PathLike[str]) -> TableContent:
                 for schedule, infos in file.schedules.items()
             }
         datasets[name] = DatasetContent(columns, schedules)
-    return TableContent(first.space, first.architectures(), datasets, first.source, first.report, first.identities())
+    return TableContent(
+        first.space,
+        first.architectures(),
+        datasets,
+        first.source,
+        first.report,
+        first.identities(),
+        first.hashes(),
+    )
 
 
 def _whole(file: TableFile, handle: h5py.File, info: ColumnInfo) -> Column:

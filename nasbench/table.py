@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
@@ -24,6 +25,8 @@ _LARGEST_DENSE_INDEX = 2**22
 # An index of all rows takes as long as some hundred single look-ups: a script that asks once should not pay for it.
 _WORTH_AN_INDEX = 64
 _REMEMBERED = 2**16
+# Reading all rows of a larger table takes longer than reading a few times one.
+_LARGE, _WORTH_COLUMNS = 2**16, 16
 
 
 class Optimum(NamedTuple):
@@ -94,6 +97,7 @@ class Table:
         """Everything that can be asked for, from the shortest schedule to the last epoch of the longest."""
         self._row_of: dict[Architecture | str, int] = {}
         self._columns: dict[tuple[str, Fidelity, int | None], NDArray[Any]] = {}
+        self._asked: Counter[tuple[int | None, int | None, int | None]] = Counter()
         self._answers: dict[tuple[int | None, int | None, int | None], Callable[[int], Metrics]] = {}
         self._recorded: dict[tuple[int | None, int | None], Callable[[int], tuple[int, ...]]] = {}
 
@@ -154,13 +158,15 @@ class Table:
     # Rows.
 
     def row(self, architecture: Architecture | str | int) -> int:
-        """Return the row of an architecture given as a tuple, as text, or as a row already.
+        """Return the row of an architecture given as a tuple, as text, as the source's hash, or as a row already.
 
         Raises:
             InvalidArchitectureError: It is no architecture of the space, is not in this table, or the index is out
                 of range.
         """
-        if isinstance(architecture, str):
+        if isinstance(architecture, str) and len(architecture) == 32 and self._hashes is not None:
+            found = int(self.rows_of_hashes([architecture])[0])
+        elif isinstance(architecture, str):
             parsed = self.space.parse(architecture)
             known = self._row_of.get(parsed)
             found = self.row(parsed) if known is None else known
@@ -176,7 +182,9 @@ class Table:
                 self._learn_rows()
             if architecture in self._row_of:
                 return self._row_of[architecture]
-            found = int(self.rows([architecture])[0])
+            found = self._row_of_identity(self.space.identity(architecture))
+            if found < 0:
+                raise InvalidArchitectureError(f"{self.space.format(architecture)} is not in {self.name}.")
         if len(self._row_of) < 2**20:
             self._row_of[architecture] = found
         return found
@@ -188,15 +196,50 @@ class Table:
             InvalidArchitectureError: One of them is no architecture of the space, or is not in this table.
         """
         identities = self.space.identity_many(architectures)
-        if len(identities) == 1 and "_index" not in vars(self):
-            matches = np.flatnonzero(self._identities == identities[0])
-            found = matches[:1] if len(matches) else np.array([-1])
-        else:
-            found = self._indexed(identities)
+        found = self._indexed(identities)
         if found.size and found.min() < 0:
             first = tuple(np.asarray(architectures)[int(np.argmin(found))].tolist())
             raise InvalidArchitectureError(f"{self.space.format(first)} is not in {self.name}.")
         return found
+
+    def rows_of_hashes(self, hashes: Sequence[str]) -> NDArray[np.int64]:
+        """Return the rows of many architectures, given as the source's MD5 hashes, 32 hexadecimal digits each.
+
+        Raises:
+            InvalidArchitectureError: The source has no hashes, or one of them is none of its architectures.
+        """
+        if self._hashes is None:
+            raise InvalidArchitectureError(f"{self.name} has no hashes: its source names architectures otherwise.")
+        try:
+            asked = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(len(hashes), 16)
+        except ValueError:
+            raise InvalidArchitectureError("a hash must have 32 hexadecimal digits.") from None
+        order, prefixes = self._hash_order
+        place = np.minimum(np.searchsorted(prefixes, _prefix(asked)), len(self) - 1)
+        found = order[place]
+        wrong = (self._hashes[found] != asked).any(axis=1)
+        if wrong.any():
+            raise InvalidArchitectureError(f"{hashes[int(np.argmax(wrong))]!r} is the hash of nothing in {self.name}.")
+        return found
+
+    @cached_property
+    def _hashes(self) -> NDArray[np.uint8] | None:
+        return self._file.hashes()
+
+    @cached_property
+    def _hash_order(self) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+        """Rows by hash, beside the first eight bytes of each, which tell hashes apart."""
+        assert self._hashes is not None
+        prefixes = _prefix(self._hashes)
+        order = np.argsort(prefixes, kind="stable")
+        return order, prefixes[order]
+
+    def _row_of_identity(self, identity: int) -> int:
+        """Return one row, -1 if there is none: by a look at all identities, as long as there is no index."""
+        if "_index" in vars(self) or self.space.size <= _LARGEST_DENSE_INDEX:
+            return int(self._indexed(np.array([identity]))[0])
+        matches = np.flatnonzero(self._identities == identity)
+        return int(matches[0]) if len(matches) else -1
 
     def _learn_rows(self) -> None:
         """Prepare for many single look-ups: as a map where that is small, else as an index."""
@@ -268,16 +311,9 @@ class Table:
                 f"{self.name} records {metric} of schedule {fidelity.schedule} at "
                 f"{_few(info.epochs, 'epoch')}, not at epoch {fidelity.epoch}. {self.source['elsewhere']}"
             )
-        values = self._file.read(info, fidelity.epoch)
         if run is not None:
             self._check_run(run, infos, fidelity)
-            # One stored run stands for all: the source gives the same value for every run.
-            values = values[:, [0 if values.shape[1] == 1 else run]]
-        present = np.isfinite(values) if values.dtype.kind == "f" else values != missing_value(values.dtype)
-        totals = np.where(present, values, 0).sum(axis=1, dtype=np.float64)
-        # A mean of counts is rounded once: total correct images over total images.
-        with np.errstate(invalid="ignore"):
-            result: NDArray[np.float64] = totals / (present.sum(axis=1) * (info.images or 1))
+        result = _of_run(self._file.read(info, fidelity.epoch), info, run)
         result.flags.writeable = False
         return result
 
@@ -346,8 +382,39 @@ class Table:
         try:
             answer = self._answers[schedule, epoch, run]
         except KeyError:
-            answer = self._answers[schedule, epoch, run] = self._answer(self._fidelity(schedule, epoch), run)
+            fidelity = self._fidelity(schedule, epoch)
+            key = (schedule, epoch, run)
+            if len(self) > _LARGE and self._asked[key] < _WORTH_COLUMNS:
+                self._asked[key] += 1
+                return self._answer_from_file(row, fidelity, run)
+            answer = self._answers[key] = self._answer(fidelity, run)
         return answer(row)
+
+    def _answer_from_file(self, row: int, fidelity: Fidelity, run: int | None) -> Metrics:
+        """Answer from single values of the file: for who asks a large table a few times only."""
+        infos = self._file.schedules[fidelity.schedule]
+        if run is not None:
+            self._check_run(run, infos, fidelity)
+        scheduled = [m for m in _SCHEDULED if m in infos and fidelity.epoch in infos[m].epochs]
+        fixed = [metric for metric in ("latency", "parameters", "flops") if metric in self._file.columns]
+        values = self._file.read_row(
+            [*((infos[m], fidelity.epoch) for m in scheduled), *((self._file.columns[m], None) for m in fixed)], row
+        )
+        found: dict[str, Any] = dict.fromkeys((*_SCHEDULED, "latency"), _NAN) | dict.fromkeys(("parameters", "flops"))
+        for metric, value in zip(scheduled, values, strict=False):
+            found[metric] = _of_run(value, infos[metric], run).item()
+        for metric, value in zip(fixed, values[len(scheduled) :], strict=True):
+            found[metric] = value.item()
+        if run is not None and all(found[m] != found[m] for m in scheduled if infos[m].images is not None):
+            self._refuse_missing(row, fidelity, run, self._recorded_runs(fidelity)(row))
+        return Metrics(**found, schedule=fidelity.schedule, epoch=fidelity.epoch, run=run)
+
+    def _refuse_missing(self, row: int, fidelity: Fidelity, run: int, recorded: tuple[int, ...]) -> NoReturn:
+        raise NotRecordedError(
+            f"{self.name} has {_few(recorded, 'run')} of architecture {row} "
+            f"({self.space.format(tuple(self.architectures[row].tolist()))}) at schedule {fidelity.schedule}, "
+            f"epoch {fidelity.epoch}, not run {run}: it is missing in the source."
+        )
 
     def _answer(self, fidelity: Fidelity, run: int | None) -> Callable[[int], Metrics]:
         """Build the function from row to Metrics for one fidelity and run; its speed is that of every search."""
@@ -374,12 +441,8 @@ class Table:
             metrics = remembered(row)
             if metrics is not None:
                 return metrics
-            if recorded is not None and run not in recorded(row):
-                raise NotRecordedError(
-                    f"{self.name} has {_few(recorded(row), 'run')} of architecture {row} "
-                    f"({self.space.format(tuple(self.architectures[row].tolist()))}) at schedule {schedule}, "
-                    f"epoch {epoch}, not run {run}: it is missing in the source."
-                )
+            if recorded is not None and run is not None and run not in recorded(row):
+                self._refuse_missing(row, fidelity, run, recorded(row))
             accuracies = validation(row), test(row), train(row)
             costs = seconds(row), latency(row), parameters(row), flops(row)
             metrics = new(Metrics, (*accuracies, *costs, schedule, epoch, run))
@@ -432,6 +495,23 @@ class Table:
     def _lacks_metric(self, metric: str, where: str, known: Sequence[str]) -> NoReturn:
         error = unknown_name(f"metric{where} in {self.name}:", metric, known, hint=self.source["elsewhere"])
         raise NotRecordedError(str(error))
+
+
+def _prefix(hashes: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Return the first eight bytes of each hash as a number that sorts as they do."""
+    return np.ascontiguousarray(hashes[:, :8]).view(">u8").ravel().astype(np.uint64)
+
+
+def _of_run(values: NDArray[Any], info: ColumnInfo, run: int | None) -> NDArray[np.float64]:
+    """Return one run, or the mean over the recorded ones, of stored values of shape (n, runs); shape (n,)."""
+    if run is not None:
+        # One stored run stands for all: the source gives the same value for every run.
+        values = values[:, [0 if values.shape[1] == 1 else run]]
+    present = np.isfinite(values) if values.dtype.kind == "f" else values != missing_value(values.dtype)
+    totals = np.where(present, values, 0).sum(axis=1, dtype=np.float64)
+    # A mean of counts is rounded once: total correct images over total images.
+    with np.errstate(invalid="ignore"):
+        return np.asarray(totals / (present.sum(axis=1) * (info.images or 1)), np.float64)
 
 
 def _not_recorded(_row: int) -> float:

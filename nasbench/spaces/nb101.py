@@ -264,6 +264,32 @@ class NB101(SearchSpace):
         """Return :meth:`key_many`: the source trained one form of each cell."""
         return self.key_many(architectures)
 
+    def key(self, architecture: Architecture) -> int:
+        """Return the key of one architecture: :meth:`key_many` in Python's integers, ten times faster for one."""
+        architecture = self.check(architecture)
+        rows = _rows(architecture)
+        live = _live(rows)
+        colour = {v: mix_one(architecture[_N_EDGES + v - 1] + 1) for v in live[1:-1]}
+        colour |= {0: mix_one(_INPUT), _OUTPUT: mix_one(_SINK)}
+        edges = [(a, b) for b in live for a in live if a < b and rows[a][b]]
+        for _ in range(_SWEEPS):
+            down, up = dict(colour), dict(colour)
+            into, out_of = {}, {}
+            for v in live:
+                down[v] = mix_one(sum([into[a] for a, b in edges if b == v], colour[v])) if v else colour[v]
+                into[v] = mix_one(down[v] ^ _DOWN)
+            for v in reversed(live):
+                if v != _OUTPUT:
+                    up[v] = mix_one(sum([out_of[b] for a, b in edges if a == v], colour[v]))
+                out_of[v] = mix_one(up[v] ^ _UP)
+            colour = {v: mix_one(down[v] + mix_one(up[v])) for v in live}
+        key = mix_one(sum(colour.values()))
+        return key - 2**64 if key >= 2**63 else key
+
+    def identity(self, architecture: Architecture) -> int:
+        """Return :meth:`key`."""
+        return self.key(architecture)
+
     def hash(self, architecture: Architecture) -> str:
         """Return the official hash, 32 hexadecimal digits."""
         return self.hash_many([self.check(architecture)])[0]
@@ -348,7 +374,8 @@ class Pruned:
     def key(self) -> NDArray[np.int64]:
         """Return the key of each cell."""
         masks = {pair: np.where(present, _ALL, _NOTHING) for pair, present in self.edge.items()}
-        labels = [np.uint64(11), *(self.operations[v] + np.uint64(1) for v in range(VERTICES - 2)), np.uint64(12)]
+        operations = (self.operations[v] + np.uint64(1) for v in range(VERTICES - 2))
+        labels = [np.uint64(_INPUT), *operations, np.uint64(_SINK)]
         n = len(self.valid)
         colour = [mix(np.full(n, 1, np.uint64) * label) for label in labels]
         for _ in range(_SWEEPS):
@@ -356,13 +383,13 @@ class Pruned:
             for target in range(1, VERTICES):
                 total = colour[target].copy()
                 for source in range(target):
-                    total += mix(down[source] ^ _DOWN) & masks[source, target]
+                    total += mix(down[source] ^ np.uint64(_DOWN)) & masks[source, target]
                 down.append(mix(total))
             up: dict[int, NDArray[np.uint64]] = {_OUTPUT: colour[_OUTPUT]}
             for source in range(VERTICES - 2, -1, -1):
                 total = colour[source].copy()
                 for target in range(source + 1, VERTICES):
-                    total += mix(up[target] ^ _UP) & masks[source, target]
+                    total += mix(up[target] ^ np.uint64(_UP)) & masks[source, target]
                 up[source] = mix(total)
             colour = [mix(down[v] + mix(up[v])) for v in range(VERTICES)]
         key = np.zeros(n, np.uint64)
@@ -399,7 +426,10 @@ class Pruned:
 
 _SWEEPS = 2
 _ALL, _NOTHING = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0)
-_DOWN, _UP = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1342543DE82EF95)
+# Which way a colour spreads, and the colours of input and output; the operations begin with theirs plus one.
+_DOWN, _UP = 0x9E3779B97F4A7C15, 0xD1342543DE82EF95
+_INPUT, _SINK = 11, 12
+_MASK = 0xFFFFFFFFFFFFFFFF
 
 
 def mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -407,6 +437,14 @@ def mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
     mixed = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return mixed ^ (mixed >> np.uint64(31))
+
+
+def mix_one(value: int) -> int:
+    """:func:`mix` of one integer, of which the lowest 64 bits count."""
+    value &= _MASK
+    value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9 & _MASK
+    value = (value ^ (value >> 27)) * 0x94D049BB133111EB & _MASK
+    return value ^ (value >> 31)
 
 
 def _blocks(array: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
