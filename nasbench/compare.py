@@ -43,7 +43,7 @@ class Algorithm(NamedTuple):
 
     text: str
     source: str
-    """The registered name, or the path of the file."""
+    """The registered name, or the absolute path of the file."""
     attribute: str
     """The class in the file; empty for a registered name."""
     settings: str
@@ -71,7 +71,9 @@ class Algorithm(NamedTuple):
                 f"{text!r}: arguments are written NAME=VALUE,NAME=VALUE, such as "
                 "regularized_evolution:population_size=50,sample_size=10."
             )
-        return cls(text, source, attribute, settings, _sha256(source) if attribute else None)
+        if not attribute:
+            return cls(text, source, attribute, settings, None)
+        return cls(text, os.path.abspath(source), attribute, settings, _sha256(source))
 
     @property
     def label(self) -> str:
@@ -163,8 +165,8 @@ def compare(
     """
     from joblib import Parallel, delayed
 
-    folder = Path(out)
-    table = _table(settings.table, settings.dataset)
+    folder = Path(out).absolute()  # workers are used again, and stay in the folder in which they were started
+    table = load(settings.table, settings.dataset)
     _check(settings, table, workers)
     _claim(folder, settings, table)
     histories, parts = folder / "histories", folder / "parts"
@@ -178,7 +180,7 @@ def compare(
     total = settings.runs * len(settings.algorithms)
     done = total - sum(_size(settings, start) for _, start, _ in missing)
     progress(done, total)
-    jobs = (delayed(_part)(settings, *task) for task in missing)
+    jobs = (delayed(_part)(settings, os.path.abspath(table.path), table.digest, *task) for task in missing)
     for finished in Parallel(n_jobs=min(workers, max(len(missing), 1)), return_as="generator_unordered")(jobs):
         done += finished
         progress(done, total)
@@ -190,9 +192,9 @@ def compare(
     return Comparison(settings, table, {label: load_histories(histories / f"{label}.h5") for label in labels})
 
 
-def _part(settings: Settings, algorithm: Algorithm, start: int, path: Path) -> int:
+def _part(settings: Settings, table_path: str, digest: str, algorithm: Algorithm, start: int, path: Path) -> int:
     """Do the runs of one part; return how many."""
-    table = _table(settings.table, settings.dataset)
+    table = _table(table_path, settings.dataset, digest)
     size = _size(settings, start)
     save_histories(
         path,
@@ -215,9 +217,12 @@ def _size(settings: Settings, start: int) -> int:
 
 
 @cache
-def _table(name: str, dataset: str) -> Table:
+def _table(path: str, dataset: str, digest: str) -> Table:
     """Open a table once a process: its columns serve all parts."""
-    return load(name, dataset)
+    table = load(path, dataset)
+    if table.digest != digest:
+        raise ComparisonError(f"{path}: has changed since the comparison started. Choose another --out.")
+    return table
 
 
 def _sha256(path: str) -> str:

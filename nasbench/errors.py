@@ -39,6 +39,10 @@ class UnsafeFileError(ConversionError):
     """A raw file asks to run code when it is read; it was refused."""
 
 
+class FetchError(NasbenchError, OSError):
+    """An official file could not be downloaded, or the cache not be written; what has arrived is kept where it can."""
+
+
 class BudgetError(NasbenchError, ValueError):
     """A budget that is not a positive amount of evaluations, seconds or epochs."""
 

@@ -116,6 +116,7 @@ def convert(source: str | Path, *, progress: Progress = silent) -> TableContent:
         _source(file, energy=records.others.shape[2] > 1),
         report,
         space.identity_many(architectures),
+        np.frombuffer(bytes.fromhex(b"".join(hashes.tolist()).decode()), np.uint8).reshape(-1, 16),
     )
 
 

@@ -181,10 +181,6 @@ class SearchSpace:
         """Return an integer that is equal for architectures that are the same network."""
         return int(self.key_many([self.check(architecture)])[0])
 
-    def identity(self, architecture: Architecture) -> int:
-        """Return an integer that is equal for architectures that share one row of a table."""
-        return int(self.identity_many([self.check(architecture)])[0])
-
     def parameters(self, architecture: Architecture) -> int:
         """Return the exact number of trainable parameters."""
         return int(self.parameters_many([self.check(architecture)])[0])
