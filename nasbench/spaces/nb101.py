@@ -270,21 +270,23 @@ class NB101(SearchSpace):
 
     def identity(self, architecture: Architecture) -> int:
         """Return :meth:`key` of what is known to be an architecture."""
-        rows = _rows(architecture)
-        live = _live(rows)
-        colour = {v: mix_one(architecture[_N_EDGES + v - 1] + 1) for v in live[1:-1]}
+        sources, alive = _live_sources(architecture)
+        live = [v for v in range(VERTICES) if alive >> v & 1]
+        into = {v: [u for u in live if sources[v] >> u & 1] for v in live}
+        out_of = {v: [u for u in live if sources[u] >> v & 1] for v in live}
+        colour = {v: _COLOURS[architecture[_N_EDGES + v - 1]] for v in live[1:-1]}
         colour |= {0: mix_one(_INPUT), _OUTPUT: mix_one(_SINK)}
-        edges = [(a, b) for b in live for a in live if a < b and rows[a][b]]
         for _ in range(_SWEEPS):
-            down, up = dict(colour), dict(colour)
-            into, out_of = {}, {}
+            down, up = {0: colour[0]}, {_OUTPUT: colour[_OUTPUT]}
+            sent: dict[int, int] = {}
             for v in live:
-                down[v] = mix_one(sum([into[a] for a, b in edges if b == v], colour[v])) if v else colour[v]
-                into[v] = mix_one(down[v] ^ _DOWN)
+                if v:
+                    down[v] = mix_one(sum([sent[u] for u in into[v]], colour[v]))
+                sent[v] = mix_one(down[v] ^ _DOWN)
             for v in reversed(live):
                 if v != _OUTPUT:
-                    up[v] = mix_one(sum([out_of[b] for a, b in edges if a == v], colour[v]))
-                out_of[v] = mix_one(up[v] ^ _UP)
+                    up[v] = mix_one(sum([sent[u] for u in out_of[v]], colour[v]))
+                sent[v] = mix_one(up[v] ^ _UP)
             colour = {v: mix_one(down[v] + mix_one(up[v])) for v in live}
         key = mix_one(sum(colour.values()))
         return key - 2**64 if key >= 2**63 else key
@@ -446,14 +448,34 @@ def mix_one(value: int) -> int:
     return value ^ (value >> 31)
 
 
+_COLOURS = tuple(mix_one(operation + 1) for operation in range(len(OPERATIONS)))
+
+
 def _blocks(array: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     return [array[start : start + _BLOCK] for start in range(0, len(array), _BLOCK)]
 
 
 def _is_cell(choices: Sequence[int]) -> bool:
-    rows = _rows(choices)
-    live = _live(rows)
-    return len(live) >= 2 and sum(rows[a][b] for a in live for b in live if a < b) <= MAX_EDGES
+    sources, live = _live_sources(choices)
+    return bool(live) and sum((sources[v] & live).bit_count() for v in range(1, VERTICES) if live >> v & 1) <= MAX_EDGES
+
+
+def _live_sources(choices: Sequence[int]) -> tuple[list[int], int]:
+    """Return the sources of each vertex, and the vertices between input and output, as bits; none if disconnected."""
+    sources, targets = [0] * VERTICES, [0] * VERTICES
+    for (source, target), present in zip(EDGES, choices, strict=False):
+        if present:
+            sources[target] |= 1 << source
+            targets[source] |= 1 << target
+    after, before = 1, 1 << _OUTPUT
+    for v in range(1, VERTICES):
+        if sources[v] & after:
+            after |= 1 << v
+    for v in range(_OUTPUT - 1, -1, -1):
+        if targets[v] & before:
+            before |= 1 << v
+    live = after & before
+    return sources, live if live & 1 else 0
 
 
 def _rows(choices: Sequence[int]) -> list[list[int]]:
