@@ -96,6 +96,12 @@ def _parser() -> argparse.ArgumentParser:
     convert.add_argument("source", nargs="?", type=Path, help="raw file or folder")
     convert.add_argument("--out", type=Path, required=True, help="the .h5 file to write")
 
+    fetch = command(
+        "fetch", _fetch, "download an official file, verify and convert it, and keep its table in the cache"
+    )
+    fetch.add_argument("name", help="such as nasbench101; what lies on a drive is explained instead")
+    fetch.add_argument("--keep", action="store_true", help="keep the downloaded file after its conversion")
+
     attach = command(
         "attach", _attach, "make a table with more metrics: a copy of one, with what a file says of its rows"
     )
@@ -261,6 +267,14 @@ def _convert(options: argparse.Namespace) -> None:
     write(options.out, content)
     _print_report(content.report)
     print(options.out)
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    from nasbench.fetch import fetch
+
+    with _progress("fetching", "") as progress:
+        fetched = fetch(options.name, progress=progress, keep=options.keep)
+    print(fetched.message)
 
 
 def _attach(options: argparse.Namespace) -> None:

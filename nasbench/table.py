@@ -40,7 +40,7 @@ def load(name: str | os.PathLike[str], dataset: str | None = None) -> Table:
     """Open a table by name (``"nasbench201"``) or by the path of a ``.h5`` file.
 
     Args:
-        name: A name that ``nasbench tables`` lists, or a path.
+        name: A name that ``nasbench tables`` lists, one that was fetched (``nasbench fetch``), or a path.
         dataset: The image dataset: for nasbench201 ``"cifar10"`` (the default), ``"cifar100"`` or
             ``"ImageNet16-120"``.
 
@@ -64,7 +64,12 @@ def find(name: str | os.PathLike[str]) -> str:
         path: str = registry.find("tables", text)
         return path
     except UnknownNameError as error:
-        raise UnknownNameError(f"{error} Or give the path of a .h5 file.") from None
+        from nasbench.fetch import cached_table, hint  # what comes with us is found without
+
+        cached = cached_table(text)
+        if cached is not None:
+            return str(cached)
+        raise UnknownNameError(hint(text) or f"{error} Or give the path of a .h5 file.") from None
 
 
 class Table:
