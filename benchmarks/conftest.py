@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import subprocess
+import sys
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -47,6 +49,16 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder to run interpreters in, so that they import what is installed, not what lies beside them."""
-    return tmp_path_factory.mktemp("elsewhere")
+def fresh(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], float]:
+    """Run code in a fresh interpreter, and return the number that it prints.
+
+    It stands in an empty folder, so that it imports what is installed, not what lies beside it.
+    """
+    folder = tmp_path_factory.mktemp("elsewhere")
+
+    def run(code: str) -> float:
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=True)
+        return float(done.stdout)
+
+    return run

@@ -8,18 +8,29 @@ written, and never read.
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 
-def create(path: str | os.PathLike[str]) -> h5py.File:
-    """Open a new file for writing."""
-    return h5py.File(path, "w", libver=("v110", "v110"))
+@contextmanager
+def create(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
+    """Write a new file, in memory first: on a full disk the HDF5 library itself raises RuntimeError, then crashes.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    with h5py.File(path, "w", driver="core", backing_store=False, libver=("v110", "v110")) as file:
+        yield file
+        file.flush()
+        image = file.id.get_file_image()
+    with open(path, "wb") as written:
+        written.write(image)
 
 
 def open_file(path: str | os.PathLike[str]) -> h5py.File:

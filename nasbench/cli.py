@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()  # a reader that has left is noticed here rather than at exit
         return status
     except KeyboardInterrupt:
-        again = " The same command goes on where it stopped." if options.do is _compare else ""
+        again = " The same command goes on where it stopped." if options.do in (_compare, _fetch) else ""
         print(f"\nnasbench: interrupted.{again}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `nasbench ... | head`
@@ -182,12 +182,16 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _tables(options: argparse.Namespace) -> None:
+    from nasbench import fetch
     from nasbench.table import load
 
     print("tables")
     for name in registry.names("tables"):
         table = load(name)
         print(f"  {name}: {len(table):,} architectures of {table.space.name}; {', '.join(table.datasets)}")
+    print("official files")
+    for name in fetch.names():
+        print(f"  {name}: {fetch.cached_table(name) or f'not here yet: nasbench fetch {name}'}")
     for kind, title in (
         ("searchers", "algorithms"),
         ("converters", "converters"),
@@ -271,10 +275,12 @@ def _convert(options: argparse.Namespace) -> None:
 
 def _fetch(options: argparse.Namespace) -> None:
     from nasbench.fetch import fetch
+    from nasbench.store import TableFile
 
     with _progress("fetching", "") as progress:
         fetched = fetch(options.name, progress=progress, keep=options.keep)
-    print(fetched.message)
+    _print_report(TableFile(fetched.path).report)
+    print(f"{fetched.message}\n{fetched.path}")
 
 
 def _attach(options: argparse.Namespace) -> None:

@@ -19,7 +19,7 @@ _OPTIONAL = {
 def versions() -> dict[str, str]:
     """Return what is installed of all that the project uses."""
     found = {"python": platform.python_version()}
-    for name in (_OURS, "numpy", "h5py", "scipy", "matplotlib", "rich", "joblib", *_OPTIONAL):
+    for name in (_OURS, "numpy", "h5py", "scipy", "matplotlib", "rich", "joblib", "pooch", *_OPTIONAL):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -54,6 +54,11 @@ def names(kind: Kind) -> list[str]:
     return [*_BUILT_IN[kind], *sorted(set(_third_party(kind)) - set(_BUILT_IN[kind]))]
 
 
+def is_ours(kind: Kind, name: str) -> bool:
+    """Tell whether a name is one of this project's own; others take a look at all installed distributions."""
+    return name in _BUILT_IN[kind]
+
+
 def find(kind: Kind, name: str) -> Any:
     """Return what a name stands for, importing it.
 

@@ -60,16 +60,19 @@ def find(name: str | os.PathLike[str]) -> str:
     text = os.fspath(name)
     if text.endswith((".h5", ".hdf5")) or os.sep in text:
         return text
-    try:
-        path: str = registry.find("tables", text)
-        return path
-    except UnknownNameError as error:
-        from nasbench.fetch import cached_table, hint  # what comes with us is found without
+    hint = ""
+    if not registry.is_ours("tables", text):
+        from nasbench import fetch  # what comes with us is found without
 
-        cached = cached_table(text)
+        cached = fetch.cached_table(text)
         if cached is not None:
             return str(cached)
-        raise UnknownNameError(hint(text) or f"{error} Or give the path of a .h5 file.") from None
+        hint = fetch.hint(text)
+    try:
+        path: str = registry.find("tables", text)
+    except UnknownNameError as error:
+        raise UnknownNameError(hint or f"{error} Or give the path of a .h5 file.") from None
+    return path
 
 
 class Table:

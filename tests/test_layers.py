@@ -91,6 +91,8 @@ def test_nobody_imports_the_command_line() -> None:
         ("xgboost", ("surrogates",)),
         ("matplotlib", ("nasbench.plot",)),
         ("pooch", ("nasbench._download",)),
+        ("requests", ("nasbench._download",)),
+        ("platformdirs", ("nasbench.fetch",)),
         ("pandas", ("nasbench.export",)),
     ],
 )

@@ -8,20 +8,27 @@ of evaluations and of a forward pass, as a column of the architecture where it i
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.convert import Progress
-from nasbench.convert._nats_results import SPLITS, TRAININGS, Space, Trial, completed, read_space, read_trials
+from nasbench.convert._nats_results import (
+    EVERY_EPOCH,
+    SPLITS,
+    TRAININGS,
+    Results,
+    Space,
+    completed,
+    read_results,
+    read_space,
+)
 from nasbench.errors import ConversionError
 from nasbench.store import Column, DatasetContent, TableContent, missing_value
 
 _CLASSES = {"cifar10": 10, "cifar100": 100, "ImageNet16-120": 120}
-_EVERY_EPOCH = (0,)
-"""The key of a time that is the same in each epoch."""
 
 
 class _About(NamedTuple):
@@ -100,17 +107,16 @@ class _Found:
         self._wrong: dict[str, Counter[str]] = {"parameters": Counter(), "flops": Counter()}
         self._not_finite = 0
 
-    def add(self, row: int, trials: list[Trial]) -> None:
-        for (dataset, schedule), runs in Counter((trial.training, trial.schedule) for trial in trials).items():
+    def add(self, row: int, results: Results) -> None:
+        for (dataset, schedule), runs in Counter((trial.training, trial.schedule) for trial in results.trials).items():
             self._runs[f"{dataset}, schedule {schedule}"][runs] += 1
-        for trial in trials:
+        self._not_finite += results.infinite_losses
+        for trial in results.trials:
             self.seeds[trial.schedule].add(trial.seed)
             costs = self._costs[TRAININGS[trial.training].group]
             for name, claimed in (("parameters", trial.parameters), ("flops", trial.flops)):
                 if claimed != costs[name][row]:
                     self._wrong[name][f"{trial.training}, schedule {trial.schedule}, seed {trial.seed}"] += 1
-        losses = [curve.values for trial in trials for curve in trial.curves.values() if curve.values.dtype.kind == "f"]
-        self._not_finite += int((~np.isfinite(np.concatenate(losses))).sum())
 
     def summary(self, rows: int) -> dict[str, Any]:
         """Return it as JSON can hold it."""
@@ -131,7 +137,7 @@ class _Found:
 def tabulate(
     space: Space,
     indexes: Sequence[int],
-    results: Iterable[list[Trial]],
+    all_results: Iterable[Results],
     source: Mapping[str, str],
     converter: str,
     progress: Progress,
@@ -141,7 +147,7 @@ def tabulate(
     Args:
         space: The search space of the source.
         indexes: Which of its architectures come, in this order: the rows of the table.
-        results: Their trainings.
+        all_results: Their trainings.
         source: As in :class:`nasbench.store.TableContent`.
         converter: Its name and version, for the report.
         progress: Called after each architecture.
@@ -156,19 +162,8 @@ def tabulate(
         for group in _CLASSES
     }
     found = _Found(costs)
-    grids: dict[tuple[str, int, str], _Grid] = {}
-    for row, trials in enumerate(results):
-        found.add(row, trials)
-        for trial in trials:
-            group = TRAININGS[trial.training].group
-            for name, epochs, values in _columns(trial):
-                key = group, trial.schedule, name
-                if key not in grids:
-                    grids[key] = _Grid(rows, _ABOUT[group, name].dtype)
-                grids[key].put(row, epochs, trial.seed, values)
-        progress(row + 1, rows)
-    for (_, schedule, _), grid in grids.items():
-        grid.widen((), found.seeds[schedule])
+    with np.errstate(over="ignore"):  # a loss beyond single precision is infinite, and counted
+        grids = _gather(rows, all_results, found, progress)
     datasets = {
         group: _dataset(group, {key[1:]: grid for key, grid in grids.items() if key[0] == group}, costs[group])
         for group in _CLASSES
@@ -184,6 +179,26 @@ def tabulate(
         **{group: _best(content, _CLASSES[group], texts) for group, content in datasets.items()},
     }
     return TableContent(space.space.name, architectures, datasets, source, report)
+
+
+def _gather(
+    rows: int, all_results: Iterable[Results], found: _Found, progress: Progress
+) -> dict[tuple[str, int, str], _Grid]:
+    """Put all values where they belong: grids by group, schedule and name of the column."""
+    grids: dict[tuple[str, int, str], _Grid] = {}
+    for row, results in enumerate(all_results):
+        found.add(row, results)
+        for trial in results.trials:
+            group = TRAININGS[trial.training].group
+            for name, (epochs, start) in trial.columns.items():
+                key = group, trial.schedule, name
+                if key not in grids:
+                    grids[key] = _Grid(rows, _ABOUT[group, name].dtype)
+                grids[key].put(row, epochs, trial.seed, results.values[start : start + len(epochs)])
+        progress(row + 1, rows)
+    for (_, schedule, _), grid in grids.items():
+        grid.widen((), found.seeds[schedule])
+    return grids
 
 
 def tabulate_whole(
@@ -219,15 +234,8 @@ def tabulate_whole(
         raise ConversionError(f"{place}: arch2infos has a key that is no index below {len(space.texts)}.")
     names = schedules[space.space.name]
     indexes = sorted(results)
-    trials = (read_trials(results.pop(i), names, i, space.texts[i], f"{place}: architecture {i}") for i in indexes)
-    return tabulate(space, indexes, trials, source, converter, progress)
-
-
-def _columns(trial: Trial) -> Iterator[tuple[str, tuple[int, ...], NDArray[Any]]]:
-    for name, curve in trial.curves.items():
-        yield name, curve.epochs, curve.values
-    for name, values in trial.seconds.items():
-        yield name, _EVERY_EPOCH if len(values) == 1 else completed(trial.schedule), values
+    one_by_one = (read_results(results.pop(i), names, i, space.texts[i], f"{place}: architecture {i}") for i in indexes)
+    return tabulate(space, indexes, one_by_one, source, converter, progress)
 
 
 def _dataset(
@@ -269,7 +277,7 @@ def _timed(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _of_each_epoch(grid: _Grid) -> NDArray[np.float64]:
     """Return seconds, shape (n, epochs, runs), or (n, 1, runs) where they are the same in each epoch."""
-    if grid.epochs[0] not in _EVERY_EPOCH or len(grid.epochs) == 1:
+    if grid.epochs[0] not in EVERY_EPOCH or len(grid.epochs) == 1:
         return grid.values
     every, each = grid.values[:, :1], grid.values[:, 1:]
     return np.where(np.isnan(each), every, each)

@@ -29,7 +29,6 @@ import math
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from itertools import compress
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -88,8 +87,10 @@ SPLITS = {
 # The largest deviation in the files at hand is 7.4e-6 of an image.
 _TOLERANCE = 1e-4
 
-NOT_TIMED = np.array([np.inf])
-"""The seconds of a training of which the source has no time; a training that is missing altogether has nan."""
+EVERY_EPOCH = (0,)
+"""The epochs of seconds that are the same in each epoch."""
+NOT_TIMED = math.inf
+"""The seconds of a training of which the source has no time; of a training that is missing altogether it has none."""
 
 
 class Space(NamedTuple):
@@ -100,25 +101,26 @@ class Space(NamedTuple):
     architectures: NDArray[np.uint8]
 
 
-class Curve(NamedTuple):
-    """Values after each of these completed epochs: counts of correct images (uint32), losses (float32)."""
-
-    epochs: tuple[int, ...]
-    values: NDArray[Any]
-
-
 class Trial(NamedTuple):
-    """One training, checked; columns by name."""
+    """One training, checked."""
 
     training: str
     schedule: int
     seed: int
-    curves: dict[str, Curve]
-    seconds: dict[str, NDArray[np.float64]]
-    """Of each epoch, or a single value for all; or :data:`NOT_TIMED`."""
+    columns: dict[str, tuple[tuple[int, ...], int]]
+    """By name: completed epochs, and where their values begin in :attr:`Results.values`."""
     parameters: int
     flops: int
     """As the source claims them."""
+
+
+class Results(NamedTuple):
+    """All trainings of an architecture. One array for all, since small ones take long between processes."""
+
+    trials: list[Trial]
+    values: NDArray[np.float64]
+    """Counts of correct images, losses, seconds."""
+    infinite_losses: int
 
 
 def read_space(meta: Any, place: str) -> Space:
@@ -143,7 +145,7 @@ def read_space(meta: Any, place: str) -> Space:
     return Space(space, tuple(texts), architectures)
 
 
-def read_trials(states: Any, schedules: Mapping[str, int], index: int, text: str, place: str) -> list[Trial]:
+def read_results(states: Any, schedules: Mapping[str, int], index: int, text: str, place: str) -> Results:
     """Check one architecture's raw results and return its trainings.
 
     Args:
@@ -174,8 +176,7 @@ def read_trials(states: Any, schedules: Mapping[str, int], index: int, text: str
                     holds = _shown(raw["name"], raw["seed"], raw["epochs"])
                     raise ConversionError(f"{where}: holds a training of {holds} (data set, seed, epochs).")
                 trials.append(_trial(raw, dataset, schedules[name], seed, where, batch))
-        batch.convert()
-        return trials
+        return Results(trials, *batch.converted())
     except ConversionError:
         raise
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -190,61 +191,73 @@ def _shown(*values: Any) -> str:
     return ", ".join(repr(v)[:100] if isinstance(v, plain) else f"a {type(v).__name__}" for v in values[:6])
 
 
-def _trial(raw: dict[str, Any], dataset: str, schedule: int, seed: int, where: str, batch: _Batch) -> Trial:
-    """Read one training; its curves come when the batch is converted."""
+def _trial(raw: dict[str, Any], dataset: str, schedule: int, seed: int, place: str, batch: _Batch) -> Trial:
+    """Read one training into the batch."""
     training, train = TRAININGS[dataset], SPLITS[dataset, "train"]
-    trial = Trial(dataset, schedule, seed, {}, {}, round(raw["params"] * 1e6), round(raw["flop"] * 1e6))
+    trial = Trial(dataset, schedule, seed, {}, round(raw["params"] * 1e6), round(raw["flop"] * 1e6))
     read: dict[str, int] = {}
 
-    def curve(name: str, key: str, split: str = "", images: int = 0) -> None:
-        found = _reader(split, schedule)(raw[key])
-        read[key] = read.get(key, 0) + batch.add(trial.curves, name, found, images, (where, key))
+    def curve(name: str, key: str, split: str = "", images: int = _LOSS) -> None:
+        epochs, values = _reader(split, schedule)(raw[key])
+        read[key] = read.get(key, 0) + len(epochs)
+        if epochs:
+            trial.columns[name] = epochs, batch.add(values, images, place, key)
 
     def seconds(name: str, key: str, split: str = "") -> None:
-        trial.seconds[name] = NOT_TIMED
+        epochs: tuple[int, ...] = EVERY_EPOCH
+        values: Sequence[Any] = [NOT_TIMED]
         if raw[key]:
-            found = _reader(split, schedule)(raw[key])
-            read[key] = read.get(key, 0) + schedule
-            trial.seconds[name] = np.array(_seconds(found, where, key))
+            epochs, values = _reader(split, schedule)(raw[key])
+            read[key] = read.get(key, 0) + len(epochs)
+            _check_seconds(values, schedule, f"{place}: {key}")
+            if values.count(values[0]) == schedule:
+                epochs, values = EVERY_EPOCH, values[:1]
+        trial.columns[name] = epochs, batch.add(values, _SECONDS, place, key)
 
     curve(f"train_accuracy{train.suffix}", "train_acc1es", images=train.images)
     curve(f"train_loss{train.suffix}", "train_losses")
     if raw["train_acc5es"]:
         curve(f"train_top5_accuracy{train.suffix}", "train_acc5es", images=train.images)
     seconds(f"training_time{training.suffix}", "train_times")
-    trial.seconds[f"latency{training.suffix}"] = NOT_TIMED
+    batches = raw["latency"] or [NOT_TIMED]
     if raw["latency"]:
-        # The mean over the batches that were timed, as nats_bench takes it (ResultsCount.get_latency).
-        timed = _seconds(raw["latency"], where, "latency")
-        trial.seconds[f"latency{training.suffix}"] = np.array([sum(timed) / len(timed)])
+        _check_seconds(batches, len(batches), f"{place}: latency")
+    # The mean over the batches that were timed, as nats_bench takes it (ResultsCount.get_latency).
+    latency = sum(batches) / len(batches)
+    trial.columns[f"latency{training.suffix}"] = EVERY_EPOCH, batch.add([latency], _SECONDS, place, "latency")
     for name in raw["eval_names"]:
         if (dataset, name) not in SPLITS or name == "train":
-            raise ConversionError(f"{where}: evaluated on an unknown split, {_shown(name)}.")
+            raise ConversionError(f"{place}: evaluated on an unknown split, {_shown(name)}.")
         metric, suffix, images, _ = SPLITS[dataset, name]
         curve(f"{metric}_accuracy{suffix}", "eval_acc1es", name, images)
         curve(f"{metric}_loss{suffix}", "eval_losses", name)
         seconds(f"{metric}_time{suffix}", "eval_times", name)
     for key, count in read.items():
         if len(raw[key]) != count:
-            raise ConversionError(f"{where}: {len(raw[key]) - count} of {key} belong to no known split and epoch.")
+            raise ConversionError(f"{place}: {len(raw[key]) - count} of {key} belong to no known split and epoch.")
     return trial
 
 
+def _check_seconds(values: Sequence[Any], expected: int, place: str) -> None:
+    if len(values) != expected or not all(isinstance(value, float) and 0 < value < math.inf for value in values):
+        raise ConversionError(f"{place}: expected {expected} times in seconds, positive numbers.")
+
+
 @cache
-def _reader(split: str, schedule: int) -> Callable[[Mapping[Any, Any]], Sequence[Any]]:
-    """Return a function from a raw curve to its values by epoch, None where there is none."""
+def _reader(split: str, schedule: int) -> Callable[[Mapping[Any, Any]], tuple[tuple[int, ...], Sequence[Any]]]:
+    """Return a function from a raw curve to the completed epochs that it has and their values."""
     keys = tuple(f"{split}@{epoch}" if split else epoch for epoch in range(schedule))
     # Of one key it would give no tuple. It is twice as fast as asking for each key.
     complete = itemgetter(*keys) if schedule > 1 else lambda curve: (curve[keys[0]],)
 
-    def values(curve: Mapping[Any, Any]) -> Sequence[Any]:
+    def read(curve: Mapping[Any, Any]) -> tuple[tuple[int, ...], Sequence[Any]]:
         try:
-            found: Sequence[Any] = complete(curve)
+            return completed(schedule), complete(curve)
         except KeyError:
-            found = [*map(curve.get, keys)]
-        return found
+            found = [epoch for epoch, key in enumerate(keys) if key in curve]
+            return tuple(epoch + 1 for epoch in found), [curve[keys[epoch]] for epoch in found]
 
-    return values
+    return read
 
 
 @cache
@@ -253,66 +266,43 @@ def completed(schedule: int) -> tuple[int, ...]:
     return tuple(range(1, schedule + 1))
 
 
-def _seconds(found: Sequence[Any], where: str, key: str) -> Sequence[float]:
-    """Return positive seconds, or a single value where all are the same."""
-    if found.count(found[0]) == len(found):
-        found = found[:1]
-    if not all(isinstance(value, float) and 0 < value < math.inf for value in found):
-        raise ConversionError(f"{where}: {key}: expected positive seconds, one number an epoch.")
-    return found
-
-
-class _Part(NamedTuple):
-    curves: dict[str, Curve]
-    name: str
-    epochs: tuple[int, ...]
-    images: int
-    where: tuple[str, str]
+_LOSS, _SECONDS = 0, -1
+"""What values are that are no accuracy on so many images."""
+_LARGEST_LOSS = np.finfo(np.float32).max
 
 
 class _Batch:
-    """All curves of an architecture, converted at once: numpy costs by the call more than by the number."""
+    """All numbers of an architecture, converted at once: numpy costs by the call more than by the number."""
 
     def __init__(self) -> None:
         self._values: list[float] = []
-        self._parts: list[_Part] = []
+        self._parts: list[tuple[int, int, str, str]] = []
 
-    def add(
-        self, curves: dict[str, Curve], name: str, found: Sequence[Any], images: int, where: tuple[str, str]
-    ) -> int:
-        """Take the values of an accuracy, on so many images, or of a loss, on 0; return how many there are."""
-        epochs = completed(len(found))
-        if None in found:
-            present = [value is not None for value in found]
-            epochs, found = tuple(compress(epochs, present)), [*compress(found, present)]
-        if epochs:
-            self._values += found
-            self._parts.append(_Part(curves, name, epochs, images, where))
-        return len(epochs)
+    def add(self, values: Sequence[Any], images: int, place: str, key: str) -> int:
+        """Take some values; return where they begin. The last two are for errors."""
+        start = len(self._values)
+        self._values += values
+        self._parts.append((len(values), images, place, key))
+        return start
 
-    def convert(self) -> None:
-        """Put the curves where they belong.
+    def converted(self) -> tuple[NDArray[np.float64], int]:
+        """Return all values, percentages as counts of images, and how many losses are not finite.
 
         Raises:
             ConversionError: An accuracy is no whole count of its images.
         """
         values = np.frombuffer(array("d", self._values))  # refuses what is no number
-        lengths = [len(part.epochs) for part in self._parts]
-        images = np.repeat([part.images for part in self._parts], lengths)
+        lengths = [length for length, *_ in self._parts]
+        images = np.repeat([images for _, images, *_ in self._parts], lengths)
         possible = (values >= 0) & (values <= 100)
         exact = np.where(possible, values, 0) * images / 100
         counts = np.rint(exact)
-        good = (images == 0) | (possible & (np.abs(exact - counts) <= _TOLERANCE))
-        ends = np.cumsum(lengths).tolist()
+        good = (images <= 0) | (possible & (np.abs(exact - counts) <= _TOLERANCE))
         if not good.all():
             worst = int(np.argmin(good))
-            part = self._parts[np.searchsorted(ends, worst, side="right")]
-            place, key = part.where
+            _, of, place, key = self._parts[np.searchsorted(np.cumsum(lengths), worst, side="right")]
             raise ConversionError(
-                f"{place}: {key}: an accuracy of {values[worst]} percent is no whole count of {part.images:,} images."
+                f"{place}: {key}: an accuracy of {values[worst]} percent is no whole count of {of:,} images."
             )
-        with np.errstate(over="ignore"):
-            losses = values.astype(np.float32)
-        whole = counts.astype(np.uint32)
-        for (curves, name, epochs, many, _), end in zip(self._parts, ends, strict=True):
-            curves[name] = Curve(epochs, (whole if many else losses)[end - len(epochs) : end])
+        infinite = (images == _LOSS) & ~(np.abs(values) <= _LARGEST_LOSS)
+        return np.where(images > 0, counts, values), int(infinite.sum())

@@ -22,7 +22,7 @@ from typing import Any
 
 from nasbench.convert import Progress, silent
 from nasbench.convert._nats_columns import tabulate, tabulate_whole
-from nasbench.convert._nats_results import Trial, read_space, read_trials
+from nasbench.convert._nats_results import Results, read_results, read_space
 from nasbench.convert._safe_pickle import PLAIN_GLOBALS, load_pickle_from
 from nasbench.errors import ConversionError
 from nasbench.store import TableContent
@@ -76,11 +76,11 @@ def _convert_folder(folder: Path, workers: int, progress: Progress) -> TableCont
     files = _files(folder, len(space.texts))
     digests = {meta.name: digest}
 
-    def results() -> Iterator[list[Trial]]:
+    def results() -> Iterator[Results]:
         tasks = ((path, space.space.name, index, space.texts[index]) for index, path in files.items())
-        for path, (digest, trials) in zip(files.values(), _map(tasks, workers), strict=True):
+        for path, (digest, found) in zip(files.values(), _map(tasks, workers), strict=True):
             digests[path.name] = digest
-            yield trials
+            yield found
 
     content = tabulate(space, list(files), results(), _SOURCE, _CONVERTER, progress)
     # The digests of all files would be larger than many a column: theirs is that of what sha256sum prints of them.
@@ -107,21 +107,21 @@ def _files(folder: Path, total: int) -> dict[int, Path]:
     return dict(sorted(files.items()))
 
 
-def _map(tasks: Iterator[tuple[Path, str, int, str]], workers: int) -> Iterator[tuple[str, list[Trial]]]:
+def _map(tasks: Iterator[tuple[Path, str, int, str]], workers: int) -> Iterator[tuple[str, Results]]:
     if workers == 1:
         return (_read(*task) for task in tasks)
     from joblib import Parallel, delayed
 
-    found: Iterator[tuple[str, list[Trial]]] = Parallel(workers, return_as="generator")(
+    found: Iterator[tuple[str, Results]] = Parallel(workers, return_as="generator")(
         delayed(_read)(*task) for task in tasks
     )
     return found
 
 
-def _read(path: Path, space: str, index: int, text: str) -> tuple[str, list[Trial]]:
-    """Read one architecture's file; return its sha256 and trainings."""
+def _read(path: Path, space: str, index: int, text: str) -> tuple[str, Results]:
+    """Read one architecture's file; return its sha256 and its trainings."""
     raw, digest = _load(path)
-    return digest, read_trials(raw, _SCHEDULES[space], index, text, str(path))
+    return digest, read_results(raw, _SCHEDULES[space], index, text, str(path))
 
 
 def _load(path: Path) -> tuple[Any, str]:

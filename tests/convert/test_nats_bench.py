@@ -31,7 +31,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasbench import store
-from nasbench.convert._nats_results import read_trials
+from nasbench.convert._nats_results import read_results
 from nasbench.convert.nats_bench import convert
 from nasbench.errors import ConversionError, UnsafeFileError
 from nasbench.store import TableContent
@@ -360,16 +360,20 @@ def test_what_the_report_counts(tmp_path):
     results = states[2]["200"]["all_results"]
     results["cifar10", 777]["params"] = np.float64(0.5)
     results["cifar100", 888]["flop"] = 1.5
-    results["cifar100", 888]["train_losses"][17] = float("nan")
+    results["cifar100", 888]["train_losses"] |= {17: float("nan"), 18: -1e300}
     results["cifar10", 888]["eval_acc1es"]["ori-test@199"] = 10.0
     for seed, accuracy in ((777, 92.0), (888, 93.0), (999, 94.0)):
         states[1]["200"]["all_results"]["cifar10", seed]["eval_acc1es"]["ori-test@199"] = accuracy
-    report = convert(write_folder(tmp_path / "tss", "tss", states)).report
+    content = convert(write_folder(tmp_path / "tss", "tss", states))
+    losses = content.datasets["cifar100"].schedules[200]["train_loss"].values
+    assert losses[1, 18, 1] == -np.inf
+    assert np.argwhere(np.isnan(losses)).tolist() == [[1, 17, 1]]
+    report = content.report
     assert report["architectures whose parameter count differs from the formula"] == {
         "cifar10, schedule 200, seed 777": 1
     }
     assert report["architectures whose flops differ from the formula"] == {"cifar100, schedule 200, seed 888": 1}
-    assert report["losses that are not finite"] == 1
+    assert report["losses that are not finite"] == 2
     best = report["cifar10"]["test_accuracy"]
     assert best["runs at or below chance"] >= 1
     assert (best["best mean"], best["architecture"]) == (pytest.approx(0.93), texts("tss")[1])
@@ -525,10 +529,12 @@ def at(trial: Any, path: tuple[Any, ...], value: Any) -> None:
         (("train_losses", 12), 0.5, "1 of train_losses belong to no known split and epoch"),
         (("eval_acc1es", "x-test@0"), 50.0, "1 of eval_acc1es belong to no known split and epoch"),
         (("eval_losses", "x-valid@12"), 0.5, "1 of eval_losses belong to no known split and epoch"),
-        (("train_times", 3), -1.0, "train_times: expected positive seconds"),
-        (("train_times", 3), None, "train_times: expected positive seconds"),
-        (("eval_times", "ori-test@3"), float("inf"), "eval_times: expected positive seconds"),
-        (("latency",), [-1.0], "latency: expected positive seconds"),
+        (("train_times", 3), -1.0, "train_times: expected .* times in seconds, positive numbers"),
+        (("train_times", 3), None, "train_times: expected .* times in seconds, positive numbers"),
+        (("train_times",), {0: 1.0}, "train_times: expected 12 times in seconds"),
+        (("eval_times",), {"x-valid@0": 1.0}, "eval_times: expected 12 times in seconds"),
+        (("eval_times", "ori-test@3"), float("inf"), "eval_times: expected .* times in seconds, positive numbers"),
+        (("latency",), [-1.0], "latency: expected .* times in seconds, positive numbers"),
         (("eval_names",), ["x-valid", "ori-test", "train"], "unknown split, 'train'"),
         (("eval_names",), ["x-valid", "x-test"], "unknown split, 'x-test'"),
         (("epochs",), 13, "holds a training of 'cifar10-valid', '0888', 13"),
@@ -542,19 +548,19 @@ def test_a_value_out_of_place_is_refused(path, value, message):
     states = Figures().states("sss", 5)
     at(states["12"]["all_results"]["cifar10-valid", 888], path, value)
     with pytest.raises(ConversionError, match=message):
-        read_trials(states, EPOCHS["sss"], 5, texts("sss")[5], "file")
+        read_results(states, EPOCHS["sss"], 5, texts("sss")[5], "file")
 
 
 def test_results_and_their_list_of_seeds_must_agree():
     states = Figures().states("sss", 5)
     states["12"]["dataset_seed"]["cifar10"].append(111)
     with pytest.raises(ConversionError, match="schedule 12: results and the list of their seeds differ"):
-        read_trials(states, EPOCHS["sss"], 5, texts("sss")[5], "file")
+        read_results(states, EPOCHS["sss"], 5, texts("sss")[5], "file")
     states["12"]["dataset_seed"]["cifar10"].remove(111)
     states["12"]["dataset_seed"]["mnist"] = [1]
     states["12"]["all_results"]["mnist", 1] = states["12"]["all_results"]["cifar10", 777] | {"name": "mnist", "seed": 1}
     with pytest.raises(ConversionError, match="KeyError: 'mnist'"):
-        read_trials(states, EPOCHS["sss"], 5, texts("sss")[5], "file")
+        read_results(states, EPOCHS["sss"], 5, texts("sss")[5], "file")
 
 
 JUNK = st.one_of(
@@ -581,8 +587,8 @@ def test_junk_anywhere_is_refused_or_kept_as_it_is(data):
         node[data.draw(st.sampled_from([*node] if isinstance(node, dict) else [*range(len(node))]))] = junk
     refusal = ""
     try:
-        trials = read_trials(states, EPOCHS["sss"], 5, texts("sss")[5], "file")
-        assert {trial.schedule for trial in trials} <= {1, 12, 90}
+        found = read_results(states, EPOCHS["sss"], 5, texts("sss")[5], "file")
+        assert {trial.schedule for trial in found.trials} <= {1, 12, 90}
     except ConversionError as error:
         refusal = str(error)
     assert refusal[:4] in ("", "file")
