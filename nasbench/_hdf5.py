@@ -67,7 +67,7 @@ def attributes(node: h5py.Group | h5py.Dataset) -> dict[str, Any]:
     found = {}
     for name in sorted(node.attrs):
         stored = node.attrs.get_id(name)
-        if stored.dtype.kind not in "Suif":
+        if stored.dtype.kind not in "Suif" or stored.shape is None:
             raise ValueError(f"{node.name}@{name}: expected numbers or text of fixed length, found {stored.dtype}")
         value = np.empty(stored.shape, stored.dtype)
         stored.read(value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -165,6 +166,9 @@ class TableFile:
         self._identities = self._optional(root, "identities", (), np.dtype(np.int64))
         self._hashes = self._optional(root, "hashes", (16,), np.dtype(np.uint8))
         self.columns = self._columns(group)
+        for name in schedules:
+            if not re.fullmatch("[1-9][0-9]{0,8}", name):
+                self._refuse(f"/{self.dataset}/{name}", "groups named by the epochs of a schedule", repr(name))
         self.schedules = {int(name): self._schedule(schedules[name]) for name in sorted(schedules, key=int)}
 
     def architectures(self) -> NDArray[np.uint8]:
@@ -243,6 +247,16 @@ class TableFile:
     def _refuse(self, place: str, expected: str, found: str) -> NoReturn:
         raise TableFileError(f"{self.path}: at {place}: expected {expected}, found {found}.")
 
+    def _report(self, root: _Group) -> dict[str, Any]:
+        text = self._attribute(root, "report", str)
+        try:
+            report = json.loads(text)
+        except ValueError:
+            report = None
+        if not isinstance(report, dict):
+            self._refuse("/@report", "a JSON object", repr(text[:80]))
+        return report
+
     def _attribute(self, node: _Group | _Dataset, name: str, kind: type) -> Any:
         value = node.attributes.get(name)
         if not isinstance(value, kind):
@@ -257,8 +271,10 @@ class TableFile:
                 f"{self.path}: an HDF5 file, but no nasbench table: its attribute 'format' is {found!r}, "
                 f"expected {FORMAT!r}."
             )
-        self.version = int(stated.get("version", 0))
-        if not 1 <= self.version <= VERSION:
+        self.version = stated.get("version")
+        if type(self.version) is not int or self.version < 1:
+            self._refuse("/@version", f"a version from 1 to {VERSION}", repr(self.version))
+        if self.version > VERSION:
             raise TableFileError(
                 f"{self.path}: format version {self.version}, but this installation reads up to {VERSION}. "
                 "Upgrade with `pip install --upgrade nasbench-suite`."
@@ -268,7 +284,7 @@ class TableFile:
         self._compare("/@digest", self.digest, root.digest)
         self.space: str = self._attribute(root, "space", str)
         self.source = {name: self._attribute(root, f"source_{name}", str) for name in SOURCE_FIELDS}
-        self.report: dict[str, Any] = json.loads(self._attribute(root, "report", str))
+        self.report = self._report(root)
         self.datasets = tuple(self._attribute(root, "datasets", list))
         for name in self.datasets or ("",):
             if name not in root.groups:
@@ -295,26 +311,30 @@ class TableFile:
     def _columns(self, group: _Group) -> dict[str, ColumnInfo]:
         infos = {name: self._info(group, name) for name in group.datasets}
         for info in infos.values():
-            if info.shape != (self.size,):
-                self._refuse(info.place, f"shape ({self.size},)", _form(info))
+            if info.shape != (self.size,) or info.dtype.kind not in "uf":
+                self._refuse(info.place, f"unsigned integers or floats of shape ({self.size},)", _form(info))
         return infos
 
     def _schedule(self, group: _Group) -> dict[str, ColumnInfo]:
         n = self.size
         infos = {name: self._info(group, name) for name in group.datasets}
-        runs = max((info.shape[-1] for info in infos.values()), default=1)
+        runs = max((info.shape[-1] for info in infos.values() if info.shape), default=1)
         for info in infos.values():
             epochs = len(info.epochs)
-            if info.shape not in ((n, epochs, runs), (n, epochs, 1)):
-                self._refuse(info.place, f"shape ({n}, {epochs}, {runs} or 1)", _form(info))
+            if info.shape not in ((n, epochs, runs), (n, epochs, 1)) or not runs or info.dtype.kind not in "uf":
+                self._refuse(
+                    info.place, f"unsigned integers or floats of shape ({n}, {epochs}, {runs or 1} or 1)", _form(info)
+                )
         return infos
 
     def _info(self, group: _Group, name: str) -> ColumnInfo:
         if name not in group.datasets:
             self._refuse(f"{group.place.rstrip('/')}/{name}", "a dataset", "nothing")
         node = group.datasets[name]
-        epochs = tuple(node.attributes.get("epochs", ()))
+        epochs = tuple(self._whole_numbers(node, "epochs"))
         digests = tuple(self._attribute(node, "sha256", list))
+        if not all(isinstance(digest, str) for digest in digests):
+            self._refuse(f"{node.place}@sha256", "texts", repr(digests))
         if len(digests) != (len(epochs) or 1):
             self._refuse(f"{node.place}@sha256", f"{len(epochs) or 1} digests", str(len(digests)))
         if any(b <= a for a, b in pairwise(epochs)):
@@ -325,11 +345,26 @@ class TableFile:
             dtype=node.dtype,
             unit=self._attribute(node, "unit", str),
             epochs=epochs,
-            images=node.attributes.get("images"),
-            trained_on=node.attributes.get("trained_on", ""),
-            evaluated_on=node.attributes.get("evaluated_on", ""),
+            images=self._images(node),
+            trained_on=self._text(node, "trained_on"),
+            evaluated_on=self._text(node, "evaluated_on"),
             digests=digests,
         )
+
+    def _whole_numbers(self, node: _Dataset, name: str) -> list[int]:
+        value = node.attributes.get(name, [])
+        if not isinstance(value, list) or not all(type(number) is int and number > 0 for number in value):
+            self._refuse(f"{node.place}@{name}", "a list of positive whole numbers", repr(value))
+        return value
+
+    def _images(self, node: _Dataset) -> int | None:
+        value = node.attributes.get("images")
+        if value is not None and (type(value) is not int or value <= 0):
+            self._refuse(f"{node.place}@images", "a positive whole number", repr(value))
+        return value
+
+    def _text(self, node: _Dataset, name: str) -> str:
+        return str(self._attribute(node, name, str)) if name in node.attributes else ""
 
     def _read(self, file: h5py.File, info: ColumnInfo, epoch: int | None) -> NDArray[Any]:
         node = self._node(file, info)
@@ -340,6 +375,8 @@ class TableFile:
         values = node[()] if epoch is None else node[:, step, :]
         place = info.place if epoch is None else f"{info.place}, epoch {epoch}"
         self._compare(place, info.digests[step], _sha256(values))
+        if info.images is not None and np.any((values > info.images) & (values != missing_value(info.dtype))):
+            self._refuse(place, f"at most {info.images} images", str(values.max()))
         values.flags.writeable = False
         return np.asarray(values)
 
@@ -395,10 +432,10 @@ def _describe(group: h5py.Group) -> _Group:
         node = group[name]
         if isinstance(node, h5py.Group):
             groups[name] = str(attributes(node).get("digest"))
-        elif node.dtype.kind not in "uif" or node.external or node.is_virtual:
+        elif not isinstance(node, h5py.Dataset) or node.dtype.kind not in "uif" or node.external or node.is_virtual:
             raise TableFileError(
                 f"{group.file.filename}: at {node.name}: expected plain numbers stored in the file itself, found "
-                f"{node.dtype}."
+                f"{node}."
             )
         else:
             datasets[name] = _Dataset(node.name, attributes(node), node.shape, node.dtype)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import numpy as np
 
 from nasbench import registry
-from nasbench.errors import InvalidArchitectureError, NotRecordedError, UnknownNameError, unknown_name
+from nasbench.errors import InvalidArchitectureError, NotRecordedError, TableFileError, UnknownNameError, unknown_name
 from nasbench.spaces import SearchSpace
 from nasbench.store import ColumnInfo, TableFile, missing_value
 from nasbench.types import Architecture, Fidelity, Metrics
@@ -118,7 +118,12 @@ class Table:
     @cached_property
     def architectures(self) -> NDArray[np.uint8]:
         """All choice vectors, shape (n, decisions), read-only."""
-        return self._file.architectures()
+        array = self._file.architectures()
+        try:
+            # That each is within its choices; whether they make a valid architecture takes longer than it is worth.
+            return SearchSpace.validated(self.space, array)
+        except InvalidArchitectureError as error:
+            raise TableFileError(f"{self.path}: at /architectures: {error}") from None
 
     def __len__(self) -> int:
         return self._file.size

@@ -116,7 +116,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path, path):
     before = path.read_bytes()
     good = content()
     bad = good._replace(datasets={"a": DatasetContent({"parameters": Column(np.ones(3, np.uint32), "parameters")}, {})})
-    with pytest.raises(TableFileError, match=r"/a/parameters: expected shape \(4,\)"):
+    with pytest.raises(TableFileError, match=r"/a/parameters: expected unsigned integers or floats of shape \(4,\)"):
         write(path, bad)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["t.h5"]

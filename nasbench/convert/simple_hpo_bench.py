@@ -146,10 +146,11 @@ def _dataset(path: Path, file: _File, space: NB201) -> tuple[DatasetContent, dic
 
 
 def _whole(percent: NDArray[np.float64], images: int, place: str) -> NDArray[np.uint16]:
-    """Return counts of correct images; the source rounds percentages to single precision."""
+    """Return counts of correct images; the source's percentages are at most 7.4e-6 images away from whole ones."""
     exact = percent / 100 * images
     counts = np.rint(exact)
-    if np.abs(exact - counts).max() > 1e-5 or counts.min() < 0 or counts.max() > images:
+    whole = np.isfinite(exact) & (counts >= 0) & (counts <= images)
+    if not whole.all() or np.abs(exact - counts).max() > 1e-5:
         raise ConversionError(f"{place}: val_acc {percent.tolist()} is no whole count of {images} images.")
     return counts.astype(_COUNT)
 

@@ -29,7 +29,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "raw.pkl"
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def little_memory() -> Iterator[None]:
     """Seven bytes can make Python's unpickler ask for 64 gigabytes (LONG_BINPUT): let the system refuse them."""
     resource = pytest.importorskip("resource", reason="the memory of a process can be limited on Linux only")
@@ -133,6 +133,7 @@ def is_data_or_refused(path: Path) -> bool:
 OPCODES = [opcode.code.encode("latin1") for opcode in pickletools.opcodes]
 
 
+@pytest.mark.usefixtures("little_memory")
 @settings(quick, max_examples=400)
 @given(parts=st.lists(st.sampled_from(OPCODES) | st.binary(max_size=3) | st.sampled_from([b"os\nsystem\n", b"\n"])))
 def test_any_mixture_of_opcodes_is_data_or_refused(path: Path, parts: list[bytes]) -> None:
@@ -140,6 +141,7 @@ def test_any_mixture_of_opcodes_is_data_or_refused(path: Path, parts: list[bytes
     assert is_data_or_refused(path)
 
 
+@pytest.mark.usefixtures("little_memory")
 @settings(quick, max_examples=300)
 @given(st.data())
 def test_a_damaged_pickle_is_data_or_refused(path: Path, data: st.DataObject) -> None:
@@ -155,6 +157,7 @@ def test_nesting_without_end_is_refused(path: Path) -> None:
     assert is_data_or_refused(path)
 
 
+@pytest.mark.usefixtures("little_memory")
 @pytest.mark.parametrize(
     "claim",
     [b"\x8d" + b"\xff" * 7 + b"\x7f", b"B\xff\xff\xff\x7f", b"\x8b\xff\xff\xff\x7f", b"\x96" + b"\xff" * 7 + b"\x7f"],
@@ -165,6 +168,7 @@ def test_a_length_that_the_file_does_not_have_is_refused(path: Path, claim: byte
         load_pickle(path)
 
 
+@pytest.mark.usefixtures("little_memory")
 @pytest.mark.parametrize("index", [2**32 - 1, 2**31, 2**28])
 def test_a_memory_bomb_is_refused_where_memory_is_limited(path: Path, index: int) -> None:
     for put in (b"r" + index.to_bytes(4, "little"), b"p%d\n" % index):
