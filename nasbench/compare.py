@@ -15,7 +15,9 @@ import platform
 import re
 import shlex
 import shutil
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -181,7 +183,10 @@ def compare(
     done = total - sum(_size(settings, start) for _, start, _ in missing)
     progress(done, total)
     jobs = (delayed(_part)(settings, os.path.abspath(table.path), table.digest, *task) for task in missing)
-    for finished in Parallel(n_jobs=min(workers, max(len(missing), 1)), return_as="generator_unordered")(jobs):
+    processes = min(workers, max(len(missing), 1))
+    if processes > 1:
+        _start(processes)
+    for finished in Parallel(n_jobs=processes, return_as="generator_unordered")(jobs):
         done += finished
         progress(done, total)
     for algorithm in dict.fromkeys(algorithm for algorithm, _, _ in tasks):
@@ -190,6 +195,19 @@ def compare(
     shutil.rmtree(parts, ignore_errors=True)
     labels = [algorithm.label for algorithm in settings.algorithms]
     return Comparison(settings, table, {label: load_histories(histories / f"{label}.h5") for label in labels})
+
+
+def _start(processes: int) -> None:
+    """Start the workers deaf to Ctrl-C, which a terminal sends to all: they end with us, without a traceback each."""
+    from joblib import Parallel, delayed
+
+    if threading.current_thread() is not threading.main_thread():  # only there may signals be set
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        Parallel(n_jobs=processes)(delayed(int)() for _ in range(processes))
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _part(settings: Settings, table_path: str, digest: str, algorithm: Algorithm, start: int, path: Path) -> int:

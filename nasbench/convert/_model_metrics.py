@@ -64,7 +64,7 @@ class _Layout:
 
     def __init__(self, message: bytes) -> None:
         self._format, self._end = "<", 0
-        self._between: list[bytes] = []
+        self._between: tuple[bytes, ...] = ()
         found: dict[tuple[int, int], int] = {}  # (evaluation, field) -> which number it is; of several the last counts
         evaluations, parameters = 0, None
         for field, value, begin, end in fields(message):
@@ -95,14 +95,14 @@ class _Layout:
     def _number(self, message: bytes, kind: str, begin: int, end: int) -> int:
         """Note a number and the bytes between it and the one before, and return which it is."""
         self._format += f"{begin - self._end}s{kind}"
-        self._between.append(message[self._end : begin])
+        self._between += (message[self._end : begin],)
         self._end = end
         return len(self._between) - 1
 
     def read(self, message: bytes) -> Metrics | None:
         """Return the numbers of a message of the same length, or None if it has another layout."""
         parts = self._parts(message)
-        if list(parts[::2]) != self._between:
+        if parts[::2] != self._between:
             return None
         numbers = parts[1::2]
         parameters = _whole(numbers[self._parameters])
