@@ -76,3 +76,19 @@ def attributes(node: h5py.Group | h5py.Dataset) -> dict[str, Any]:
             plain = [text.decode() for text in plain] if isinstance(plain, list) else plain.decode()
         found[name] = plain
     return found
+
+
+# Deflate cannot shrink data more than 1032 times (zlib.net/zlib_tech.html): what claims more is a bomb.
+_LARGEST_RATIO = 1100
+
+
+def plain_dataset(group: h5py.Group, name: str) -> h5py.Dataset | None:
+    """Return the dataset of this name if it holds plain numbers in the file itself, of a size that deflate allows."""
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+        return None
+    node = group[name]
+    if not isinstance(node, h5py.Dataset) or node.dtype.kind not in "uif" or node.shape is None:
+        return None
+    if node.external or node.is_virtual or node.nbytes > _LARGEST_RATIO * (node.id.get_storage_size() + 1024):
+        return None
+    return node

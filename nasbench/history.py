@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench._files import replacing
-from nasbench._hdf5 import attributes, create, open_file, set_attributes
+from nasbench._hdf5 import attributes, create, open_file, plain_dataset, set_attributes
 from nasbench.errors import HistoryFileError
 
 FORMAT = "nasbench histories"
@@ -74,6 +74,14 @@ class History:
 
 
 _ARRAYS = tuple(field.name for field in fields(History))[1:]
+_TYPES = {
+    "lengths": np.int64,
+    "headers": np.uint8,
+    "architectures": np.uint8,
+    "schedules": np.int32,
+    "epochs": np.int32,
+    "runs": np.int32,
+} | dict.fromkeys(("validation_accuracy", "test_accuracy", "cost", "seconds"), np.float64)
 
 
 def save_histories(path: str | os.PathLike[str], histories: Iterable[History]) -> None:
@@ -115,20 +123,47 @@ def load_histories(path: str | os.PathLike[str]) -> list[History]:
     try:
         with open_file(name) as file:
             stated = attributes(file)
-            found = stated.get("format"), int(stated.get("version", 0))
-            if found[0] != FORMAT or found[1] > VERSION:
+            found = stated.get("format"), stated.get("version")
+            if found[0] != FORMAT or type(found[1]) is not int or not 1 <= found[1] <= VERSION:
                 raise HistoryFileError(
                     f"{name}: expected {FORMAT!r} of version {VERSION} or older, found {found[0]!r} of version "
-                    f"{found[1]}."
+                    f"{found[1]!r}."
                 )
-            headers = json.loads(file["headers"][()].tobytes())
-            ends = np.cumsum(file["lengths"][()])
-            arrays = [file[column][()] for column in _ARRAYS]
+            columns = {column: _values(file, column) for column in _TYPES}
     except HistoryFileError:
         raise
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError) as error:
         raise HistoryFileError(f"{name}: no readable file of histories: {error}.") from None
-    if len(headers) != len(ends) or any(len(array) != ends[-1] for array in arrays):
-        raise HistoryFileError(f"{name}: its arrays do not have the lengths that it states.")
-    parts = [np.split(array, ends[:-1]) for array in arrays]
-    return [History(header, *columns) for header, *columns in zip(headers, *parts, strict=True)]
+    lengths = columns["lengths"].tolist()
+    if not lengths or min(lengths) < 0:
+        raise HistoryFileError(f"{name}: expected one or more lengths, none negative, found {lengths[:9]}.")
+    for column in _ARRAYS:
+        n = len(columns[column])
+        if n != sum(lengths):
+            raise HistoryFileError(f"{name}: {column}: expected {sum(lengths)} values, the sum of lengths, found {n}.")
+    headers = _headers(columns["headers"].tobytes())
+    if headers is None or len(headers) != len(lengths):
+        raise HistoryFileError(f"{name}: headers: expected a JSON list of {len(lengths)} objects.")
+    parts = [np.split(columns[column], np.cumsum(lengths)[:-1]) for column in _ARRAYS]
+    return [History(header, *arrays) for header, *arrays in zip(headers, *parts, strict=True)]
+
+
+def _values(file: Any, column: str) -> NDArray[Any]:
+    """Read one column; its form is looked at first, because a damaged one may claim any size."""
+    node = plain_dataset(file, column)
+    dimensions = 2 if column == "architectures" else 1
+    if node is None or node.dtype != _TYPES[column] or len(node.shape) != dimensions:
+        raise HistoryFileError(
+            f"{file.filename}: {column}: expected {np.dtype(_TYPES[column])} values in {dimensions} dimension(s), "
+            "stored in the file itself."
+        )
+    return np.asarray(node[()])
+
+
+def _headers(text: bytes) -> list[dict[str, Any]] | None:
+    try:
+        headers = json.loads(text)
+    except ValueError:
+        return None
+    sound = isinstance(headers, list) and all(isinstance(header, dict) for header in headers)
+    return headers if sound else None

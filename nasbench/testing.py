@@ -91,7 +91,7 @@ class SpaceContract:
         assert [space.parse(text) for text in texts] == architectures
         assert len(set(texts)) == len(set(architectures)), "two architectures share a text"
 
-    @pytest.mark.parametrize("text", ["", "no architecture", "|", "0", "\N{ARABIC-INDIC DIGIT ONE}" * 8, "\0"])
+    @pytest.mark.parametrize("text", ["", "no architecture", "|", "\N{ARABIC-INDIC DIGIT ONE}" * 8, "\0"])
     def test_parse_refuses_other_texts(self, space: SearchSpace, text: str) -> None:
         """A text that names nothing is refused, and quoted."""
         with pytest.raises(InvalidArchitectureError) as refusal:

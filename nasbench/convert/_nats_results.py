@@ -209,9 +209,11 @@ def _trial(raw: dict[str, Any], dataset: str, schedule: int, seed: int, place: s
         if raw[key]:
             epochs, values = _reader(split, schedule)(raw[key])
             read[key] = read.get(key, 0) + len(epochs)
-            _check_seconds(values, schedule, f"{place}: {key}")
+            if len(epochs) != schedule:
+                raise ConversionError(f"{place}: {key}: seconds of {len(epochs)} of {schedule} epochs.")
             if values.count(values[0]) == schedule:
                 epochs, values = EVERY_EPOCH, values[:1]
+            _check_seconds(values, place, key)
         trial.columns[name] = epochs, batch.add(values, _SECONDS, place, key)
 
     curve(f"train_accuracy{train.suffix}", "train_acc1es", images=train.images)
@@ -221,7 +223,7 @@ def _trial(raw: dict[str, Any], dataset: str, schedule: int, seed: int, place: s
     seconds(f"training_time{training.suffix}", "train_times")
     batches = raw["latency"] or [NOT_TIMED]
     if raw["latency"]:
-        _check_seconds(batches, len(batches), f"{place}: latency")
+        _check_seconds(batches, place, "latency")
     # The mean over the batches that were timed, as nats_bench takes it (ResultsCount.get_latency).
     latency = sum(batches) / len(batches)
     trial.columns[f"latency{training.suffix}"] = EVERY_EPOCH, batch.add([latency], _SECONDS, place, "latency")
@@ -238,9 +240,9 @@ def _trial(raw: dict[str, Any], dataset: str, schedule: int, seed: int, place: s
     return trial
 
 
-def _check_seconds(values: Sequence[Any], expected: int, place: str) -> None:
-    if len(values) != expected or not all(isinstance(value, float) and 0 < value < math.inf for value in values):
-        raise ConversionError(f"{place}: expected {expected} times in seconds, positive numbers.")
+def _check_seconds(values: Sequence[Any], place: str, key: str) -> None:
+    if not all(isinstance(value, float) and 0 < value < math.inf for value in values):
+        raise ConversionError(f"{place}: {key}: expected seconds, positive numbers.")
 
 
 @cache

@@ -293,8 +293,9 @@ def test_a_table_of_what_is_there(folder, tmp_path):
     assert table.report["architectures"] == 2
     assert table.report["architectures of the search space"] == 32_768
     assert table.report["first missing indexes"] == [0, 1, 2, 3, 4, 6, 7, 8, 9, 10]
-    assert table.runs(0, schedule=12) == (0, 1, 2)  # run 0 of architecture 5 has the training on 50,000 images
-    assert np.isnan(table.query(0, schedule=12, run=0).validation_accuracy)
+    first_run = {name: table.column(name, schedule=12, run=0)[0] for name in ("validation_accuracy", "test_accuracy")}
+    assert np.isnan(first_run["validation_accuracy"])
+    assert 0 <= first_run["test_accuracy"] <= 1
     assert table.query(0, schedule=12, epoch=3).training_time == pytest.approx(3 * 5.1)
     listing = "".join(
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(folder.iterdir())
@@ -537,12 +538,12 @@ def at(trial: Any, path: tuple[Any, ...], value: Any) -> None:
         (("train_losses", 12), 0.5, "1 of train_losses belong to no known split and epoch"),
         (("eval_acc1es", "x-test@0"), 50.0, "1 of eval_acc1es belong to no known split and epoch"),
         (("eval_losses", "x-valid@12"), 0.5, "1 of eval_losses belong to no known split and epoch"),
-        (("train_times", 3), -1.0, "train_times: expected .* times in seconds, positive numbers"),
-        (("train_times", 3), None, "train_times: expected .* times in seconds, positive numbers"),
-        (("train_times",), {0: 1.0}, "train_times: expected 12 times in seconds"),
-        (("eval_times",), {"x-valid@0": 1.0}, "eval_times: expected 12 times in seconds"),
-        (("eval_times", "ori-test@3"), float("inf"), "eval_times: expected .* times in seconds, positive numbers"),
-        (("latency",), [-1.0], "latency: expected .* times in seconds, positive numbers"),
+        (("train_times", 3), -1.0, "train_times: expected seconds, positive numbers"),
+        (("train_times", 3), None, "train_times: expected seconds, positive numbers"),
+        (("train_times",), {0: 1.0}, "train_times: seconds of 1 of 12 epochs"),
+        (("eval_times",), {"x-valid@0": 1.0}, "eval_times: seconds of 1 of 12 epochs"),
+        (("eval_times", "ori-test@3"), float("inf"), "eval_times: expected seconds, positive numbers"),
+        (("latency",), [-1.0], "latency: expected seconds, positive numbers"),
         (("eval_names",), ["x-valid", "ori-test", "train"], "unknown split, 'train'"),
         (("eval_names",), ["x-valid", "x-test"], "unknown split, 'x-test'"),
         (("epochs",), 13, "holds a training of 'cifar10-valid', '0888', 13"),

