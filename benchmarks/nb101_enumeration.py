@@ -14,19 +14,20 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
+from nasbench.spaces import _graph
 from nasbench.spaces._nb101_cells import labelled_cells
-from nasbench.spaces.nb101 import EDGES, NB101, VERTICES, Pruned
+from nasbench.spaces.nb101 import EDGES, NB101, VERTICES
 
 INTERIOR = range(1, VERTICES - 1)
 
 
 def canonical_forms(cells: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return an integer for each cell, shape (n,): equal exactly for isomorphic ones, by trying every numbering."""
-    pruned = Pruned(cells)
+    edges, live = _graph.prune_many(np.ascontiguousarray(cells.T[: len(EDGES)]), VERTICES)
     nothing = np.zeros(len(cells), np.int64)
-    edge = {pair: present.astype(np.int64) for pair, present in pruned.edge.items()}
+    edge = dict(zip(EDGES, edges.astype(np.int64), strict=True))
     # A vertex that was pruned is a fourth kind of operation.
-    label = {v: np.where(pruned.live[v], pruned.operations[v - 1], 3).astype(np.int64) for v in INTERIOR}
+    label = {v: np.where(live[v], cells[:, len(EDGES) + v - 1], 3).astype(np.int64) for v in INTERIOR}
     best = np.full(len(cells), np.iinfo(np.int64).max)
     for numbering in permutations(INTERIOR):
         order = (0, *numbering, VERTICES - 1)

@@ -447,15 +447,19 @@ def _write_column(group: h5py.Group, name: str, column: Column) -> None:
     # One chunk an epoch: a query at one epoch reads nothing else. In large tables it reads a few rows of that only.
     rows = min(values.shape[0], _CHUNK_ROWS)
     chunks = (rows, 1, values.shape[2]) if column.epochs else (rows, *values.shape[1:])
+    # The digits of a float are noise: a higher level takes twenty times as long and saves one percent.
+    level = 4 if values.dtype.kind == "f" else 9
     node = group.create_dataset(
-        name, data=values, chunks=chunks, compression="gzip", compression_opts=9, shuffle=True, fletcher32=True
+        name, data=values, chunks=chunks, compression="gzip", compression_opts=level, shuffle=True, fletcher32=True
     )
     stated: dict[str, Any] = {"unit": column.unit}
     stated["sha256"] = [_sha256(values[:, i]) for i in range(len(column.epochs))] or [_sha256(values)]
     if column.epochs:
         stated["epochs"] = np.array(column.epochs, np.int32)
     if column.images is not None:
-        stated |= {"images": column.images, "evaluated_on": column.evaluated_on}
+        stated["images"] = column.images
+    if column.evaluated_on:
+        stated["evaluated_on"] = column.evaluated_on
     if column.trained_on:
         stated["trained_on"] = column.trained_on
     set_attributes(node, stated)

@@ -420,7 +420,7 @@ class Table:
             found[metric] = _of_run(value, infos[metric], run).item()
         for metric, value in zip(fixed, values[len(scheduled) :], strict=True):
             found[metric] = value.item()
-        if run is not None and all(found[m] != found[m] for m in scheduled if infos[m].images is not None):
+        if run is not None and all(found[metric] != found[metric] for metric in _SCHEDULED[:3]):
             self._refuse_missing(row, fidelity, run, self._recorded_runs(fidelity)(row))
         return Metrics(**found, schedule=fidelity.schedule, epoch=fidelity.epoch, run=run)
 
@@ -447,7 +447,6 @@ class Table:
             for metric, otherwise in (("latency", _not_recorded), ("parameters", _none), ("flops", _none))
         )
         schedule, epoch = fidelity
-        recorded = self._recorded_runs(fidelity) if run is not None else None
         new = tuple.__new__
         known: dict[int, Metrics] = {}  # searches ask for the same few thousand again and again
         remembered = known.get
@@ -456,9 +455,9 @@ class Table:
             metrics = remembered(row)
             if metrics is not None:
                 return metrics
-            if recorded is not None and run is not None and run not in recorded(row):
-                self._refuse_missing(row, fidelity, run, recorded(row))
             accuracies = validation(row), test(row), train(row)
+            if run is not None and all(accuracy != accuracy for accuracy in accuracies):
+                self._refuse_missing(row, fidelity, run, self._recorded_runs(fidelity)(row))
             costs = seconds(row), latency(row), parameters(row), flops(row)
             metrics = new(Metrics, (*accuracies, *costs, schedule, epoch, run))
             if len(known) < _REMEMBERED:
@@ -471,9 +470,9 @@ class Table:
         infos = self._file.schedules[fidelity.schedule]
         runs = max(info.shape[-1] for info in infos.values())
         bits = np.zeros(len(self), np.uint64)
-        for metric, info in infos.items():
-            if info.images is None or fidelity.epoch not in info.epochs:
-                continue
+        there = {m for m, info in infos.items() if info.images is not None and fidelity.epoch in info.epochs}
+        # A search draws among these: where validation accuracy is recorded, a run without it is none of them.
+        for metric in {"validation_accuracy"} & there or sorted(there):
             for run in range(runs):
                 values = self.column(metric, schedule=fidelity.schedule, epoch=fidelity.epoch, run=run)
                 bits |= np.isfinite(values).astype(np.uint64) << np.uint64(run)

@@ -132,6 +132,9 @@ def test_an_interrupted_comparison_goes_on_where_it_was(
 ) -> None:
     (tmp_path / "halting.py").write_text(HALTING)
     finished = tmp_path / "result" / "parts" / "Halting(step=2)-000000.h5"
+    ours = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # in the background it may be ignored, for heirs too
     process = subprocess.Popen(
         command(*HALTING_COMMAND, "--workers", str(workers)),
         cwd=tmp_path,
@@ -140,6 +143,7 @@ def test_an_interrupted_comparison_goes_on_where_it_was(
         stderr=subprocess.PIPE,
         text=True,
     )
+    signal.signal(signal.SIGINT, ours)
     try:
         deadline = time.monotonic() + 60
         while not ((tmp_path / "reached").exists() and finished.exists()):

@@ -279,6 +279,23 @@ def test_test_regret_is_left_out_where_an_incumbent_has_none(tested: Table, tmp_
     assert " - " in line
 
 
+def test_the_law_is_not_told_where_a_draw_may_have_no_row(tested: Table, tmp_path: Path) -> None:
+    """Random search draws from the whole space, and the law from the rows: of a part of it they are not the same."""
+    comparison = compare_in(tmp_path, *NAMES[:1], table=tested.path, dataset="made", runs=2, budget=Budget(3))
+    assert summarise(comparison)["random_search_law"] is not None
+    asked = np.unique(np.concatenate([tested.rows(h.architectures) for h in comparison.histories["random_search"]]))
+    schedule = {
+        name: Column(tested._file.read(info, 200)[asked][:, None], info.unit, (200,), info.images)
+        for name, info in tested._file.schedules[200].items()
+    }
+    source = dict.fromkeys(SOURCE_FIELDS, "made")
+    content = {"made": DatasetContent({}, {200: schedule})}
+    write(tmp_path / "part.h5", TableContent("nb201", tested.architectures[asked], content, source, {}))
+    summary = summarise(comparison._replace(table=load(tmp_path / "part.h5")))
+    assert summary["random_search_law"] is None
+    assert "exact law" not in show(summary)
+
+
 # The table on the screen.
 
 

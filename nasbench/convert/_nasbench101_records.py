@@ -52,6 +52,10 @@ def smallest(values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     return single if np.array_equal(single, values, equal_nan=True) else values
 
 
+_Cell = tuple[str, str, str]
+"""Official hash, adjacency matrix as digits, operations joined by commas: a plain tuple, for there are many."""
+
+
 class Reader:
     """Collects records block by block, and refuses the first that is wrong.
 
@@ -90,7 +94,7 @@ class Reader:
             if record.cell not in self._cells:
                 name, adjacency, operations = record.cell
                 # Few different texts make up all cells: kept once, they take a third of the memory.
-                self._cells[_Cell(name, sys.intern(adjacency), sys.intern(operations))] = len(self._cells)
+                self._cells[name, sys.intern(adjacency), sys.intern(operations)] = len(self._cells)
                 first_seen.append(n)
             records.append(record)
         self._add_cells(block, first_seen, [records[n].cell for n in first_seen])
@@ -101,7 +105,7 @@ class Reader:
 
         The cells are in the order in which the file first has them. The reader keeps nothing.
         """
-        hashes = np.array([cell.hash for cell in self._cells], "S32")
+        hashes = np.array([name for name, _, _ in self._cells], "S32")
         self._cells.clear()
         architectures = np.concatenate(self._architectures)
         columns = list(map(list, zip(*self._blocks, strict=True)))
@@ -140,20 +144,20 @@ class Reader:
         expected = (0, 1 if energy else schedule // 2, schedule)
         if metrics.epochs != expected:
             raise ValueError(f"its evaluations are at epochs {metrics.epochs}, expected {expected}")
-        return _Record(_Cell(name, adjacency, operations), schedule, energy, metrics)
+        return _Record((name, adjacency, operations), schedule, energy, metrics)
 
     def _add_cells(self, block: Block, numbers: list[int], cells: list[_Cell]) -> None:
         if not cells:
             return
         architectures = np.empty((len(cells), len(self._space.choices)), np.uint8)
-        for i, cell in enumerate(cells):
+        for i, (_, adjacency, operations) in enumerate(cells):
             try:
-                architectures[i] = self._space.from_cell(cell.matrix(), cell.operations.split(","))
+                architectures[i] = self._space.from_cell(_matrix(adjacency), operations.split(","))
             except ValueError as problem:
                 self._refuse(block, numbers[i], str(problem))
         for i, right in enumerate(self._space.hash_many(architectures)):
-            if cells[i].hash != right:
-                self._refuse(block, numbers[i], f"its hash is {cells[i].hash[:40]!r}, that of its cell {right!r}.")
+            if cells[i][0] != right:
+                self._refuse(block, numbers[i], f"its hash is {cells[i][0][:40]!r}, that of its cell {right!r}.")
         self._architectures.append(architectures)
 
     def _add_values(self, block: Block, records: list[_Record]) -> None:
@@ -185,18 +189,11 @@ class Reader:
         raise ConversionError(f"{self._path}: record {block.first + n} at byte {block.offsets[n]}: {problem}") from None
 
 
-class _Cell(NamedTuple):
-    hash: str
-    adjacency: str
-    operations: str
-
-    def matrix(self) -> NDArray[np.uint8]:
-        vertices = math.isqrt(len(self.adjacency))
-        if set(self.adjacency) - {"0", "1"} or vertices**2 != len(self.adjacency) or not 2 <= vertices <= 7:
-            raise ValueError(
-                f"its adjacency matrix is {self.adjacency[:60]!r}, expected 2 x 2 to 7 x 7 digits 0 and 1."
-            )
-        return np.frombuffer(self.adjacency.encode(), np.uint8).reshape(vertices, vertices) - ord("0")
+def _matrix(adjacency: str) -> NDArray[np.uint8]:
+    vertices = math.isqrt(len(adjacency))
+    if set(adjacency) - {"0", "1"} or vertices**2 != len(adjacency) or not 2 <= vertices <= 7:
+        raise ValueError(f"its adjacency matrix is {adjacency[:60]!r}, expected 2 x 2 to 7 x 7 digits 0 and 1.")
+    return np.frombuffer(adjacency.encode(), np.uint8).reshape(vertices, vertices) - ord("0")
 
 
 class _Record(NamedTuple):

@@ -12,13 +12,15 @@ vertices without edges.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from itertools import product
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from nasbench.errors import InvalidArchitectureError
+from nasbench.spaces import _graph, _nb101_hash, _nb101_network
 from nasbench.spaces._choices import SearchSpace
 from nasbench.types import Architecture, Graph, RandomSource
 
@@ -27,67 +29,72 @@ if TYPE_CHECKING:
 
 OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 VERTICES, MAX_EDGES = 7, 9
-EDGES = tuple((source, target) for target in range(VERTICES) for source in range(target))
+EDGES = _graph.edges(VERTICES)
 """(source, target) of each of the first 21 decisions."""
 
-_N_EDGES = len(EDGES)
+_INDEX = {operation: i for i, operation in enumerate(OPERATIONS)}
 _POSITION = {edge: i for i, edge in enumerate(EDGES)}
-_OUTPUT = VERTICES - 1
 _NAMES = dict(zip(("conv3x3", "conv1x1", "maxpool3x3"), range(3), strict=True))
 _PATTERN = re.compile(r"((?:\d>\d,)*\d>\d) ((?:conv3x3|conv1x1|maxpool3x3)(?:,(?:conv3x3|conv1x1|maxpool3x3)){4})")
-_BLOCK = 4096  # rows whose columns fit into the first cache
-_ATTEMPTS = 1000
+_FLIP, _CHANGE = 1 / 7, 1 / 5
+# Labels of vertices in _graph: an operation plus one, the input, the output; 0 is no vertex.
+_INPUT, _OUTPUT = 4, 5
+# The mask of the sources of a vertex, from the bits of its incoming edges.
+_MASKS = {bits: sum(bit << x for x, bit in enumerate(bits)) for y in range(1, 7) for bits in product((0, 1), repeat=y)}
+
+
+class _Cells(NamedTuple):
+    """Many pruned cells, a cell a column."""
+
+    edges: NDArray[np.uint8]
+    """Shape (21, n), 0 or 1."""
+    labels: NDArray[np.uint8]
+    """Shape (7, n)."""
 
 
 class NB101(SearchSpace):
     """The NAS-Bench-101 cell space."""
 
     name = "nb101"
-    choices = (2,) * _N_EDGES + (3,) * (VERTICES - 2)
+    choices = (2,) * len(EDGES) + (3,) * (VERTICES - 2)
     constrained = True
 
     # Cells as people and files write them.
 
-    def from_cell(self, matrix: Sequence[Sequence[int]] | NDArray[Any], operations: Sequence[str]) -> Architecture:
+    def from_cell(self, matrix: ArrayLike, operations: Sequence[str]) -> Architecture:
         """Return the architecture of a cell given as an adjacency matrix and operations, in any isomorphic form.
 
         Args:
             matrix: Upper triangular, 0 or 1 (or booleans), shape (v, v). More than seven vertices are fine if at most
                 seven are left when those that do not lie between input and output are pruned.
-            operations: ``"input"``, those of the interior vertices, ``"output"``.
+            operations: ``"input"``, those of the interior vertices, ``"output"``. As in the source, those of pruned
+                vertices may be anything.
 
         Raises:
             InvalidArchitectureError: This is no cell of the space; the message says why.
         """
-        rows = _matrix(matrix, operations)
-        live = _live(rows)
-        if len(live) < 2:
-            raise InvalidArchitectureError("the cell is disconnected: no path leads from its input to its output.")
-        if len(live) > VERTICES:
-            raise InvalidArchitectureError(f"the pruned cell has {len(live)} vertices, at most {VERTICES} are allowed.")
-        edges = [(live.index(a), live.index(b)) for a in live for b in live if a < b and rows[a][b]]
-        if len(edges) > MAX_EDGES:
-            raise InvalidArchitectureError(f"the pruned cell has {len(edges)} edges, at most {MAX_EDGES} are allowed.")
-        names = [operations[v] for v in live]
+        before = _sources(matrix)
+        try:
+            names = [str(operation) for operation in operations]
+        except TypeError:
+            raise InvalidArchitectureError(f"expected the operations of a cell, got {operations!r}.") from None
+        if len(names) != len(before):
+            raise InvalidArchitectureError(f"{len(before)} vertices need as many operations, found {len(names)}.")
+        fault = _fault(before)
+        if fault:
+            raise InvalidArchitectureError(f"this is no cell of {self.name}: {fault}.")
         for place, expected in ((0, "input"), (-1, "output")):
             if names[place] != expected:
                 raise InvalidArchitectureError(f"operation {place} must be {expected!r}, it is {names[place]!r}.")
-        result = [0] * len(self.choices)
-        for a, b in edges:
-            # The output is vertex 6 however few there are.
-            result[_POSITION[a, _OUTPUT if b == len(live) - 1 else b]] = 1
-        for vertex, name in enumerate(names[1:-1]):
-            if name not in OPERATIONS:
+        live, before = _graph.prune(before)
+        for name in (names[vertex] for vertex in live[1:-1]):
+            if name not in _INDEX:
                 raise InvalidArchitectureError(f"unknown operation {name!r}: expected one of {', '.join(OPERATIONS)}.")
-            result[_N_EDGES + vertex] = OPERATIONS.index(name)
-        return tuple(result)
-
-    @cached_property
-    def cells(self) -> NDArray[np.uint8]:
-        """One form of each of the 423,624 cells, in the order in which the authors list them, shape (423624, 26)."""
-        from nasbench.spaces._nb101_cells import representatives
-
-        return representatives()
+        # The output is vertex 6 however few there are.
+        unused = [0] * (VERTICES - len(live))
+        masks = [*before[1:-1], *unused, before[-1]]
+        bits = [mask >> x & 1 for y, mask in enumerate(masks, start=1) for x in range(y)]
+        return (*bits, *[_INDEX[names[vertex]] for vertex in live[1:-1]], *unused)
 
     def cell(self, architecture: Architecture) -> tuple[NDArray[np.int8], list[str]]:
         """Return the pruned adjacency matrix, int8 of shape (v, v), and its v operations; the form of the official API.
@@ -95,12 +102,16 @@ class NB101(SearchSpace):
         Raises:
             InvalidArchitectureError: This is no architecture of the space.
         """
-        architecture = self.check(architecture)
-        rows = _rows(architecture)
-        live = _live(rows)
-        matrix = np.array([[rows[a][b] for b in live] for a in live], np.int8)
-        names = ["input", *(OPERATIONS[architecture[_N_EDGES + v - 1]] for v in live[1:-1]), "output"]
-        return matrix, names
+        before, labels = _pruned(self.check(architecture))
+        matrix = np.array([[mask >> x & 1 for mask in before] for x in range(len(before))], np.int8)
+        return matrix, ["input", *[OPERATIONS[label - 1] for label in labels[1:-1]], "output"]
+
+    @cached_property
+    def cells(self) -> NDArray[np.uint8]:
+        """One form of each of the 423,624 cells, in the order in which the authors list them, shape (423624, 26)."""
+        from nasbench.spaces._nb101_cells import representatives
+
+        return representatives()
 
     def parse(self, text: str) -> Architecture:
         """Read ``0>1,1>6 conv3x3,conv1x1,maxpool3x3,conv3x3,conv3x3``: edges, and the five interior operations.
@@ -127,7 +138,7 @@ class NB101(SearchSpace):
         architecture = self.check(architecture)
         edges = ",".join(f"{a}>{b}" for (a, b), bit in zip(EDGES, architecture, strict=False) if bit)
         names = tuple(_NAMES)
-        return f"{edges} {','.join(names[i] for i in architecture[_N_EDGES:])}"
+        return f"{edges} {','.join(names[i] for i in architecture[len(EDGES) :])}"
 
     def graph(self, architecture: Architecture) -> Graph:
         """Return the pruned cell; its vertices carry the operations already.
@@ -142,20 +153,20 @@ class NB101(SearchSpace):
 
     def is_valid(self, architecture: object) -> bool:
         """Tell whether this is a choice vector whose input reaches its output over at most nine edges after pruning."""
-        return super().is_valid(architecture) and _is_cell(architecture)  # type: ignore[arg-type]
+        return super().is_valid(architecture) and not _fault(_before(architecture))  # type: ignore[arg-type]
 
     def check(self, architecture: object) -> Architecture:
         """Return the architecture as a tuple of Python integers, or refuse it.
 
         Raises:
-            InvalidArchitectureError: It is no choice vector, or no valid cell.
+            InvalidArchitectureError: It is no choice vector, or no valid cell; the message says why.
         """
-        if super().is_valid(architecture) and not _is_cell(architecture):  # type: ignore[arg-type]
-            raise InvalidArchitectureError(
-                f"{architecture!r} is no cell of {self.name}: after pruning, its input must reach its output over at "
-                f"most {MAX_EDGES} edges."
-            )
-        return super().check(architecture)
+        if not super().is_valid(architecture):
+            return super().check(architecture)
+        fault = _fault(_before(architecture))  # type: ignore[arg-type]
+        if fault:
+            raise InvalidArchitectureError(f"{architecture!r} is no cell of {self.name}: {fault}.")
+        return tuple(map(int, architecture))  # type: ignore[call-overload]
 
     def validated(self, architectures: ArrayLike) -> NDArray[np.uint8]:
         """Return many architectures as a uint8 array (n, 26).
@@ -164,19 +175,20 @@ class NB101(SearchSpace):
             InvalidArchitectureError: As in every space, or a row is no valid cell; the message names the first one.
         """
         array = super().validated(architectures)
-        valid = self.valid_many(array)
-        if not valid.all():
-            row = int(np.argmin(valid))
-            raise InvalidArchitectureError(
-                f"row {row} is no cell of {self.name}: after pruning, its input must reach its output over at most "
-                f"{MAX_EDGES} edges."
-            )
+        _checked(array)
         return array
 
     def valid_many(self, choices: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Tell which choice vectors, shape (n, 26), are valid cells."""
-        parts = [Pruned(block).valid for block in _blocks(choices)]
-        return np.concatenate(parts) if parts else np.empty(0, np.bool_)
+        return _prune(choices)[1]
+
+    def decode(self, codes: ArrayLike) -> NDArray[np.uint8]:
+        """Return the choice vectors at these positions of lexicographic order; the inverse of :meth:`codes`.
+
+        Raises:
+            InvalidArchitectureError: A code is not in [0, size), or its vector is no valid cell.
+        """
+        return self.validated(super().decode(codes))
 
     # Moves.
 
@@ -187,7 +199,7 @@ class NB101(SearchSpace):
         """
         while True:
             drawn = super().sample(rng)
-            if _is_cell(drawn):
+            if not _fault(_before(drawn)):
                 return drawn
 
     def mutate(self, architecture: Architecture, rng: RandomSource) -> Architecture:
@@ -197,38 +209,41 @@ class NB101(SearchSpace):
         """
         random = rng.random
         while True:
-            child = [bit ^ (random() < 1 / 7) for bit in architecture[:_N_EDGES]]
-            for operation in architecture[_N_EDGES:]:
-                changed = random() < 1 / 5
-                child.append((operation + 1 + int(random() * 2)) % 3 if changed else operation)
-            result = tuple(child)
-            if result != architecture and _is_cell(result):
-                return result
+            child = (
+                *[bit ^ (random() < _FLIP) for bit in architecture[: len(EDGES)]],
+                *[(o + 1 + int(random() * 2)) % 3 if random() < _CHANGE else o for o in architecture[len(EDGES) :]],
+            )
+            if child != architecture and not _fault(_before(child)):
+                return child
 
     def crossover(self, first: Architecture, second: Architecture, rng: RandomSource) -> Architecture:
-        """Cross two architectures until the child is valid; ``first``, if a thousand children are not."""
-        for _ in range(_ATTEMPTS):
+        """Cross two architectures until the child is valid; one of 27 draws is ``first`` itself."""
+        while True:
             child = super().crossover(first, second, rng)
-            if _is_cell(child):
+            if not _fault(_before(child)):
                 return child
-        return first
 
     def neighbors(self, architecture: Architecture) -> list[Architecture]:
         """Return the valid architectures that differ in exactly one edge or operation."""
-        return [neighbor for neighbor in super().neighbors(architecture) if _is_cell(neighbor)]
+        return [neighbor for neighbor in super().neighbors(architecture) if not _fault(_before(neighbor))]
 
     def sample_many(self, n: int, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Draw n architectures as :meth:`sample` does, shape (n, 26)."""
-        result = np.empty((0, len(self.choices)), np.uint8)
-        while len(result) < n:
-            drawn = super().sample_many(max(2 * (n - len(result)), 16), rng)
-            result = np.concatenate([result, drawn[self.valid_many(drawn)]])
-        return result[:n]
+        draw = super().sample_many
+        return _until_valid(draw(n, rng), lambda rows: draw(len(rows), rng))
 
     def mutate_many(self, architectures: ArrayLike, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Mutate each row as :meth:`mutate` does."""
         parents = self.validated(architectures)
-        return np.array([self.mutate(tuple(row), rng) for row in parents.tolist()], np.uint8).reshape(parents.shape)
+
+        def draw(rows: NDArray[np.intp]) -> NDArray[np.uint8]:
+            changes = rng.random((len(rows), 26)) < np.repeat((_FLIP, _CHANGE), (21, 5))
+            steps = rng.integers(1, self.choices, size=changes.shape, dtype=np.uint8)
+            children: NDArray[np.uint8] = (parents[rows] + changes * steps) % np.array(self.choices, np.uint8)
+            children[~changes.any(axis=1)] = 0  # no valid cell, so that a copy is drawn again
+            return children
+
+        return _until_valid(draw(np.arange(len(parents))), draw)
 
     def crossover_many(self, first: ArrayLike, second: ArrayLike, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Cross each row of ``first`` with the same row of ``second`` as :meth:`crossover` does.
@@ -236,11 +251,8 @@ class NB101(SearchSpace):
         Raises:
             InvalidArchitectureError: The two have different lengths.
         """
-        a, children = self.validated(first), super().crossover_many(first, second, rng)
-        for row in np.flatnonzero(~self.valid_many(children)).tolist():
-            pair = tuple(a[row].tolist()), tuple(self.validated(second)[row].tolist())
-            children[row] = self.crossover(*pair, rng)
-        return children
+        a, b, cross = self.validated(first), self.validated(second), super().crossover_many
+        return _until_valid(cross(a, b, rng), lambda rows: cross(a[rows], b[rows], rng))
 
     def neighbors_many(self, architectures: ArrayLike) -> NDArray[np.uint8]:
         """Refuse: cells have different numbers of neighbours; use :meth:`neighbors`."""
@@ -250,56 +262,35 @@ class NB101(SearchSpace):
 
     # Identity.
 
-    def key_many(self, architectures: ArrayLike) -> NDArray[np.int64]:
-        """Return 64-bit keys, equal exactly for cells that the official hash does not tell apart, shape (n,).
+    def key(self, architecture: Architecture) -> int:
+        """Return :meth:`key_many` of one architecture, in Python's integers."""
+        return self.identity(self.check(architecture))
 
-        Colours of vertices are refined along the edges and against them, as by the official hash, with sums of mixed
-        64-bit numbers in the place of sorted digests. Over the whole space it has 423,624 values, one for each official
-        hash; and no two cells that are not isomorphic share one (benchmarks/nb101_enumeration.py).
+    def key_many(self, architectures: ArrayLike) -> NDArray[np.int64]:
+        """Return 64-bit keys, equal exactly for isomorphic cells, shape (n,); see ``_graph.key_many``.
+
+        Over the whole space there are 423,624 keys, as many as official hashes and as classes of isomorphic cells, of
+        which both are invariants: neither lets two different cells coincide. The classes are counted exactly, by
+        Burnside's lemma in tests/spaces/test_nb101_enumeration.py and by canonical forms in
+        benchmarks/nb101_enumeration.py. Tables store these keys: they must never change.
         """
-        array = self.validated(architectures)
-        return np.concatenate([np.empty(0, np.int64), *(Pruned(block).key() for block in _blocks(array))])
+        return _graph.key_many(*self._cells(architectures))
+
+    def identity(self, architecture: Architecture) -> int:
+        """Return :meth:`key` of what is known to be an architecture."""
+        return _graph.key(*_pruned(architecture))
 
     def identity_many(self, architectures: ArrayLike) -> NDArray[np.int64]:
         """Return :meth:`key_many`: the source trained one form of each cell."""
         return self.key_many(architectures)
 
-    def key(self, architecture: Architecture) -> int:
-        """Return the key of one architecture: :meth:`key_many` in Python's integers, ten times faster for one."""
-        return self.identity(self.check(architecture))
-
-    def identity(self, architecture: Architecture) -> int:
-        """Return :meth:`key` of what is known to be an architecture."""
-        sources, alive = _live_sources(architecture)
-        live = [v for v in range(VERTICES) if alive >> v & 1]
-        into = {v: [u for u in live if sources[v] >> u & 1] for v in live}
-        out_of = {v: [u for u in live if sources[u] >> v & 1] for v in live}
-        colour = {v: _COLOURS[architecture[_N_EDGES + v - 1]] for v in live[1:-1]}
-        colour |= {0: mix_one(_INPUT), _OUTPUT: mix_one(_SINK)}
-        for _ in range(_SWEEPS):
-            down, up = {0: colour[0]}, {_OUTPUT: colour[_OUTPUT]}
-            sent: dict[int, int] = {}
-            for v in live:
-                if v:
-                    down[v] = mix_one(sum([sent[u] for u in into[v]], colour[v]))
-                sent[v] = mix_one(down[v] ^ _DOWN)
-            for v in reversed(live):
-                if v != _OUTPUT:
-                    up[v] = mix_one(sum([sent[u] for u in out_of[v]], colour[v]))
-                sent[v] = mix_one(up[v] ^ _UP)
-            colour = {v: mix_one(down[v] + mix_one(up[v])) for v in live}
-        key = mix_one(sum(colour.values()))
-        return key - 2**64 if key >= 2**63 else key
-
     def hash(self, architecture: Architecture) -> str:
         """Return the official hash, 32 hexadecimal digits."""
-        return self.hash_many([self.check(architecture)])[0]
+        return _nb101_hash.hash_cell(*_pruned(self.check(architecture)))
 
     def hash_many(self, architectures: ArrayLike) -> list[str]:
         """Return the official hashes (graph_util.hash_module of the pruned cell)."""
-        from nasbench.spaces._nb101_cells import hash_cells
-
-        return hash_cells(self.validated(architectures))
+        return _nb101_hash.hash_cells(*self._cells(architectures))
 
     # Costs.
 
@@ -310,208 +301,91 @@ class NB101(SearchSpace):
         (nasbench/lib/model_builder.py). Isomorphic forms may differ a little: channels that cannot be shared equally go
         to the first vertices.
         """
-
-        def convolution(size: int, c_in: Any, c_out: Any, _side: int) -> Any:
-            return size * size * c_in * c_out + 2 * c_out
-
-        return self._cost(architectures, convolution, dense=512 * 10 + 10)
+        return _nb101_network.parameters(*self._cells(architectures))
 
     def flops_many(self, architectures: ArrayLike) -> NDArray[np.int64]:
         """Return multiply-accumulates of the convolutions and the dense layer for one image of 32 x 32, shape (n,).
 
         The source records none; this is the convention of NAS-Bench-201, without its bias.
         """
+        return _nb101_network.multiply_accumulates(*self._cells(architectures))
 
-        def convolution(size: int, c_in: Any, c_out: Any, side: int) -> Any:
-            return size * size * c_in * c_out * side * side
-
-        return self._cost(architectures, convolution, dense=512 * 10)
-
-    def _cost(self, architectures: ArrayLike, convolution: Any, dense: int) -> NDArray[np.int64]:
-        array = self.validated(architectures)
-        total = np.full(len(array), convolution(3, 3, 128, 32) + dense, np.int64)
-        start = 0
-        for block in _blocks(array):
-            cells = Pruned(block)
-            for c_in, c_out, side, repeats in _MODULES:
-                total[start : start + len(block)] += repeats * cells.cost(c_in, c_out, side, convolution)
-            start += len(block)
-        return total
+    def _cells(self, architectures: ArrayLike) -> _Cells:
+        return _checked(super().validated(architectures))
 
 
-# Channels in, channels out, side of the image, how many cells like this (model_builder.py: each stack but the first
-# begins with a 2 x 2 maximum pool and twice the channels).
-_MODULES = (
-    (128, 128, 32, 3),
-    (128, 256, 16, 1),
-    (256, 256, 16, 2),
-    (256, 512, 8, 1),
-    (512, 512, 8, 2),
-)
+# One cell: the mask of the sources of each vertex, as in _graph.
 
 
-class Pruned:
-    """A block of cells with what does not lie between input and output removed; a column for each edge and vertex."""
-
-    def __init__(self, block: NDArray[np.uint8]) -> None:
-        columns = np.ascontiguousarray(block.T)
-        edge = dict(zip(EDGES, columns[:_N_EDGES].astype(np.bool_), strict=True))
-        n = len(block)
-        after = [np.ones(n, np.bool_), *(np.zeros(n, np.bool_) for _ in range(VERTICES - 1))]
-        before = [*(np.zeros(n, np.bool_) for _ in range(VERTICES - 1)), np.ones(n, np.bool_)]
-        for source, target in EDGES:  # by target: a source is finished before it is used
-            after[target] |= edge[source, target] & after[source]
-        for source in range(VERTICES - 2, -1, -1):
-            for target in range(source + 1, VERTICES):
-                before[source] |= edge[source, target] & before[target]
-        self.live = [a & b for a, b in zip(after, before, strict=True)]
-        self.edge = {pair: edge[pair] & self.live[pair[0]] & self.live[pair[1]] for pair in EDGES}
-        self.operations = columns[_N_EDGES:]
-        edges = np.zeros(n, np.uint8)
-        for present in self.edge.values():
-            edges += present
-        self.valid = self.live[0] & (edges <= MAX_EDGES)
-
-    def key(self) -> NDArray[np.int64]:
-        """Return the key of each cell."""
-        masks = {pair: np.where(present, _ALL, _NOTHING) for pair, present in self.edge.items()}
-        operations = (self.operations[v] + np.uint64(1) for v in range(VERTICES - 2))
-        labels = [np.uint64(_INPUT), *operations, np.uint64(_SINK)]
-        n = len(self.valid)
-        colour = [mix(np.full(n, 1, np.uint64) * label) for label in labels]
-        for _ in range(_SWEEPS):
-            down = [colour[0]]
-            for target in range(1, VERTICES):
-                total = colour[target].copy()
-                for source in range(target):
-                    total += mix(down[source] ^ np.uint64(_DOWN)) & masks[source, target]
-                down.append(mix(total))
-            up: dict[int, NDArray[np.uint64]] = {_OUTPUT: colour[_OUTPUT]}
-            for source in range(VERTICES - 2, -1, -1):
-                total = colour[source].copy()
-                for target in range(source + 1, VERTICES):
-                    total += mix(up[target] ^ np.uint64(_UP)) & masks[source, target]
-                up[source] = mix(total)
-            colour = [mix(down[v] + mix(up[v])) for v in range(VERTICES)]
-        key = np.zeros(n, np.uint64)
-        for vertex, live in zip(colour, self.live, strict=True):
-            key += vertex * live
-        return mix(key).view(np.int64)
-
-    def channels(self, c_out: int) -> list[NDArray[np.int64]]:
-        """Return the channels of the interior vertices 1 to 5 (model_builder.compute_vertex_channels)."""
-        feeding = [self.edge[v, _OUTPUT] for v in range(1, _OUTPUT)]
-        number = np.sum(feeding, axis=0)
-        share, extra = np.divmod(c_out, np.maximum(number, 1))
-        result, rank = [], np.zeros(len(number), np.int64)
-        for feeds in feeding:
-            result.append(np.where(feeds, share + (rank < extra), 0))
-            rank += feeds
-        for v in range(_OUTPUT - 2, 0, -1):
-            following = np.zeros(len(number), np.int64)
-            for w in range(v + 1, _OUTPUT):
-                np.maximum(following, np.where(self.edge[v, w], result[w - 1], 0), out=following)
-            result[v - 1] = np.where(feeding[v - 1], result[v - 1], following)
-        return result
-
-    def cost(self, c_in: int, c_out: int, side: int, convolution: Any) -> NDArray[np.int64]:
-        """Return what one cell costs."""
-        total = np.where(self.edge[0, _OUTPUT], convolution(1, c_in, c_out, side), 0)
-        for v, c in enumerate(self.channels(c_out), start=1):
-            total = total + np.where(self.edge[0, v], convolution(1, c_in, c, side), 0)
-            for operation, size in ((0, 3), (1, 1)):
-                does = self.live[v] & (self.operations[v - 1] == operation)
-                total = total + np.where(does, convolution(size, c, c, side), 0)
-        return np.asarray(total, np.int64)
+def _before(architecture: Architecture) -> list[int]:
+    a = architecture
+    return [0, *[_MASKS[bits] for bits in (a[:1], a[1:3], a[3:6], a[6:10], a[10:15], a[15:21])]]
 
 
-_SWEEPS = 2
-_ALL, _NOTHING = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0)
-# Which way a colour spreads, and the colours of input and output; the operations begin with theirs plus one.
-_DOWN, _UP = 0x9E3779B97F4A7C15, 0xD1342543DE82EF95
-_INPUT, _SINK = 11, 12
-_MASK = 0xFFFFFFFFFFFFFFFF
-
-
-def mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finaliser of splitmix64 (Steele, Lea & Flood 2014)."""
-    mixed = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
-
-
-def mix_one(value: int) -> int:
-    """:func:`mix` of one integer, of which the lowest 64 bits count."""
-    value &= _MASK
-    value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9 & _MASK
-    value = (value ^ (value >> 27)) * 0x94D049BB133111EB & _MASK
-    return value ^ (value >> 31)
-
-
-_COLOURS = tuple(mix_one(operation + 1) for operation in range(len(OPERATIONS)))
-
-
-def _blocks(array: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    return [array[start : start + _BLOCK] for start in range(0, len(array), _BLOCK)]
-
-
-def _is_cell(choices: Sequence[int]) -> bool:
-    sources, live = _live_sources(choices)
-    return bool(live) and sum((sources[v] & live).bit_count() for v in range(1, VERTICES) if live >> v & 1) <= MAX_EDGES
-
-
-def _live_sources(choices: Sequence[int]) -> tuple[list[int], int]:
-    """Return the sources of each vertex, and the vertices between input and output, as bits; none if disconnected."""
-    sources, targets = [0] * VERTICES, [0] * VERTICES
-    for (source, target), present in zip(EDGES, choices, strict=False):
-        if present:
-            sources[target] |= 1 << source
-            targets[source] |= 1 << target
-    after, before = 1, 1 << _OUTPUT
-    for v in range(1, VERTICES):
-        if sources[v] & after:
-            after |= 1 << v
-    for v in range(_OUTPUT - 1, -1, -1):
-        if targets[v] & before:
-            before |= 1 << v
-    live = after & before
-    return sources, live if live & 1 else 0
-
-
-def _rows(choices: Sequence[int]) -> list[list[int]]:
-    rows = [[0] * VERTICES for _ in range(VERTICES)]
-    for (source, target), bit in zip(EDGES, choices, strict=False):
-        rows[source][target] = bit
-    return rows
-
-
-def _live(rows: Sequence[Sequence[int]]) -> list[int]:
-    """Return the vertices that lie between the first and the last, or none."""
-    n = len(rows)
-    after, before = {0}, {n - 1}
-    for target in range(1, n):
-        if any(rows[source][target] for source in after):
-            after.add(target)
-    for source in range(n - 2, -1, -1):
-        if any(rows[source][target] for target in before):
-            before.add(source)
-    live = sorted(after & before)
-    return live if live and live[0] == 0 and live[-1] == n - 1 else []
-
-
-def _matrix(matrix: Any, operations: Sequence[str]) -> list[list[int]]:
-    """Return the rows of a well-formed adjacency matrix."""
+def _sources(matrix: ArrayLike) -> list[int]:
+    """Return the masks of a well-formed adjacency matrix of any size."""
     try:
-        array = np.asarray(matrix)
-    except ValueError:
+        array: NDArray[Any] = np.asarray(matrix)
+    except (TypeError, ValueError):
         array = np.empty(0)
-    if array.ndim != 2 or array.shape[0] != array.shape[1] or array.dtype.kind not in "biuf":
+    if array.ndim != 2 or array.shape[0] != array.shape[1] or len(array) < 2 or array.dtype.kind not in "biuf":
         raise InvalidArchitectureError(f"the adjacency matrix must be square, of 0 and 1; found {matrix!r}.")
-    if len(operations) != len(array):
-        raise InvalidArchitectureError(f"{len(array)} vertices need as many operations, found {len(operations)}.")
-    if not np.isin(array, (0, 1)).all():
-        raise InvalidArchitectureError("the adjacency matrix must hold 0 and 1 only.")
-    if np.tril(array).any():
-        raise InvalidArchitectureError("the adjacency matrix must be upper triangular: edges lead to later vertices.")
-    rows: list[list[int]] = array.astype(np.int64).tolist()
-    return rows
+    before = [0] * len(array)
+    for x, row in enumerate(array.tolist()):
+        for y, entry in enumerate(row):
+            if entry not in (0, 1):
+                raise InvalidArchitectureError(f"the adjacency matrix must hold 0 and 1 only; at {x}, {y} is {entry}.")
+            if entry and y <= x:
+                raise InvalidArchitectureError(
+                    f"the adjacency matrix must be upper triangular: the edge {x}>{y} does not lead to a later vertex."
+                )
+            before[y] |= int(entry) << x
+    return before
+
+
+def _fault(before: Sequence[int]) -> str:
+    """Say why this is no valid cell; nothing if it is one."""
+    live = _graph.kept(before)
+    if not live:
+        return "it is disconnected: no path leads from its input to its output"
+    if live.bit_count() > VERTICES:
+        return f"pruned, it has {live.bit_count()} vertices, at most {VERTICES} are allowed"
+    edges = sum([(mask & live).bit_count() for vertex, mask in enumerate(before) if live >> vertex & 1])
+    return f"pruned, it has {edges} edges, at most {MAX_EDGES} are allowed" if edges > MAX_EDGES else ""
+
+
+def _pruned(architecture: Architecture) -> tuple[list[int], list[int]]:
+    """Return the masks and labels of the pruned cell."""
+    live, before = _graph.prune(_before(architecture))
+    return before, [_INPUT, *[architecture[len(EDGES) + v - 1] + 1 for v in live[1:-1]], _OUTPUT]
+
+
+# Many cells.
+
+
+def _prune(array: NDArray[np.uint8]) -> tuple[_Cells, NDArray[np.bool_]]:
+    """Return the pruned cells, and which of them are valid, shape (n,)."""
+    columns = np.ascontiguousarray(array.T)
+    edges, labels = _graph.prune_many(columns[: len(EDGES)], VERTICES)
+    labels[0] *= _INPUT
+    labels[1:-1] *= columns[len(EDGES) :] + 1
+    labels[-1] *= _OUTPUT
+    return _Cells(edges, labels), (labels[0] != 0) & (edges.sum(axis=0, dtype=np.uint8) <= MAX_EDGES)
+
+
+def _checked(array: NDArray[np.uint8]) -> _Cells:
+    cells, valid = _prune(array)
+    if not valid.all():
+        row = int(np.argmin(valid))
+        fault = _fault(_before(tuple(array[row].tolist())))
+        raise InvalidArchitectureError(f"row {row} is no cell of {NB101.name}: {fault}.")
+    return cells
+
+
+def _until_valid(array: NDArray[np.uint8], draw: Callable[[NDArray[np.intp]], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Draw rows again until all are valid cells."""
+    rows = np.flatnonzero(~_prune(array)[1])
+    while rows.size:
+        array[rows] = draw(rows)
+        rows = rows[~_prune(array[rows])[1]]
+    return array

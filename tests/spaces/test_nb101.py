@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from nasbench.errors import InvalidArchitectureError
 from nasbench.spaces._nb101_cells import labelled_cells
-from nasbench.spaces.nb101 import EDGES, NB101, OPERATIONS, Pruned
+from nasbench.spaces._nb101_network import CELLS, channels, convolutions
+from nasbench.spaces.nb101 import EDGES, NB101, OPERATIONS
 
 SPACE = NB101()
 NPZ = Path(__file__).parents[2].parent / "shared" / "data" / "nb101" / "nb101_cifar10.npz"
@@ -118,11 +119,10 @@ class TestAllCells:
 
     def test_flops_of_every_cell(self, listed, architectures):
         """The list counts two more for each value that batch normalisation puts out."""
-
-        def outputs(_size, _c_in, c_out, side):
-            return c_out * side * side
-
-        normalised = SPACE._cost(architectures, outputs, 0)
+        edges, labels = SPACE._cells(architectures)
+        normalised = 32 * 32 * 128  # of the stem
+        for c_in, c_out, side, repeats in CELLS:
+            normalised = normalised + repeats * side * side * convolutions(edges, labels, c_in, c_out)[1]
         np.testing.assert_array_equal(SPACE.flops_many(architectures) + 2 * normalised, listed["flops"])
 
     def test_keys_tell_all_cells_apart(self, architectures):
@@ -254,5 +254,5 @@ def test_channels_of_the_official_unit_tests():
     rows = "01110/00001/00001/00001/00000"
     architecture = SPACE.from_cell(matrix(rows), ["input", C3, C3, C3, "output"])
     for c_out, expected in ((15, [5, 5, 5]), (8, [3, 3, 2])):
-        channels = Pruned(np.array([architecture], np.uint8)).channels(c_out)
-        assert [int(c[0]) for c in channels[:3]] == expected
+        edge = dict(zip(EDGES, np.array(architecture)[:21, None], strict=True))
+        assert [int(c[0]) for c in channels(edge, c_out)[:3]] == expected
