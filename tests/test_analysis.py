@@ -287,7 +287,7 @@ def test_mean_band_tells_positions_without_a_value() -> None:
 
 
 def test_intervals_cover_the_mean_of_normal_data_as_often_as_they_must() -> None:
-    """The percentile bootstrap of n values reaches 1.96 sqrt((n - 1) / n) standard errors; Student's t says the rest."""
+    """The percentile bootstrap of n values reaches 1.96 sqrt((n - 1) / n) standard errors, after Student's t."""
     n, samples = 40, 500
     reach = stats.norm.ppf(0.975) * np.sqrt((n - 1) / n)
     law = 1 - 2 * stats.t.sf(reach, n - 1)
