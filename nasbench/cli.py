@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import os
 import re
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nasbench import __version__, registry
-from nasbench.errors import ComparisonError, ExportError, InvalidArchitectureError, NasbenchError
+from nasbench.errors import ComparisonError, ConversionError, ExportError, InvalidArchitectureError, NasbenchError
 from nasbench.types import Architecture, Budget
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     convert.add_argument("converter", help="format of the raw file; see `nasbench tables`")
     convert.add_argument("source", nargs="?", type=Path, help="raw file or folder")
     convert.add_argument("--out", type=Path, required=True, help="the .h5 file to write")
+    convert.add_argument("--workers", type=int, default=1, help="processes, where a source has many files")
 
     fetch = command(
         "fetch", _fetch, "download an official file, verify and convert it, and keep its table in the cache"
@@ -266,8 +268,14 @@ def _convert(options: argparse.Namespace) -> None:
     from nasbench.store import write
 
     convert = registry.find("converters", options.converter)
+    parameters = inspect.signature(convert).parameters
+    if options.source is None and parameters["source"].default is inspect.Parameter.empty:
+        raise ConversionError(
+            f"{options.converter} needs the raw file or folder: nasbench convert NAME SOURCE --out FILE."
+        )
+    workers = {"workers": options.workers} if "workers" in parameters else {}
     with _progress("reading", "") as progress:
-        content = convert(options.source, progress=progress)
+        content = convert(options.source, progress=progress, **workers)
     write(options.out, content)
     _print_report(content.report)
     print(options.out)

@@ -299,13 +299,15 @@ def _claim(folder: Path, settings: Settings, table: Table) -> None:
     if path.exists():
         found = _manifest(path)["settings"]
         differing = [name for name in asked if found.get(name) != asked[name]]
-        if differing:
+        if not differing:
+            return
+        # A comparison that never finished a part, say because its searcher had a fault, leaves nothing to mix up.
+        if any(folder.glob("parts/*.h5")) or any(folder.glob("histories/*.h5")):
             raise ComparisonError(
                 f"{folder}: holds another comparison, which differs in {', '.join(differing)}. "
                 "Choose another --out, or delete the folder."
             )
-        return
-    if folder.exists() and any(folder.iterdir()):
+    elif folder.exists() and any(not file.name.endswith(".partial") for file in folder.iterdir()):
         raise ComparisonError(f"{folder}: is neither empty nor a comparison. Choose another --out.")
     write_json(
         path,

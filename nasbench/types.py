@@ -98,7 +98,7 @@ class Budget(NamedTuple("Budget", [("amount", float), ("unit", str)])):
             raise BudgetError(f"a budget must be positive and finite, not {amount} {unit}.")
         if unit != "seconds" and amount != int(amount):
             raise BudgetError(f"a budget of {unit} must be a whole number, not {amount}.")
-        return super().__new__(cls, amount, unit)
+        return super().__new__(cls, float(amount), unit)  # the same header, however the number was written
 
     @classmethod
     def parse(cls, text: str) -> Budget:
