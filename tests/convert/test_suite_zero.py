@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nasbench.spaces.nb101 import NB101
 
 from nasbench.attach import attach
 from nasbench.convert.suite_zero import read
 from nasbench.data import NASBENCH201
 from nasbench.errors import ConversionError
 from nasbench.spaces.nats_sss import NatsSSS
+from nasbench.spaces.nb101 import NB101
 from nasbench.store import Column, DatasetContent, TableContent, TableFile, read_content, write
 from nasbench.table import Table
 
