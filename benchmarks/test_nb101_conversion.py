@@ -63,6 +63,42 @@ for architecture in architectures:
 say(query_s=(time.perf_counter() - start) / len(rows))
 """
 
+# Every question is asked once, of a table that has learnt its rows. The singles that come first are not counted: until
+# they become many, a table looks single values up in the file.
+_LOOK_UP = """
+import numpy as np
+from nasbench.spaces.nb101 import NB101
+from nasbench.table import Table
+space, table = NB101(), Table(sys.argv[1])
+rows = np.random.default_rng(0).permutation(len(table))
+some = table.architectures[rows[:20_000]]
+hashes = space.hash_many(table.architectures[rows[:200_000]])
+cells = [space.cell(tuple(architecture)) for architecture in some.tolist()]
+seven = [cell for cell in cells if len(cell[1]) == 7]
+matrices = np.array([matrix for matrix, _ in seven] * 10)
+operations = np.array([operations for _, operations in seven] * 10)
+def timed(ask, questions, items):
+    times = []
+    for question in questions:
+        start = time.perf_counter()
+        ask(question)
+        times.append((time.perf_counter() - start) / items)
+    return sorted(times)[len(times) // 2]
+def each(ask):
+    return lambda questions: [ask(question) for question in questions]
+def by_cell(cell):
+    return table.query(space.from_cell(*cell))
+each(table.query)(hashes[:100])
+each(by_cell)(cells[:100])
+batches = range(100, 20_000, 1_000)
+say(
+    hash_s=timed(each(table.query), [hashes[i : i + 1_000] for i in batches[:-1]], 1_000),
+    cell_s=timed(each(by_cell), [cells[i : i + 1_000] for i in batches[:-1]], 1_000),
+    hashes_s=timed(table.rows_of_hashes, [hashes] * 5, len(hashes)),
+    cells_s=timed(lambda cells: table.rows(space.from_cells(*cells)), [(matrices, operations)] * 5, len(matrices)),
+)
+"""
+
 
 def in_a_new_process(code: str, *arguments: Path) -> dict[str, float]:
     done = subprocess.run(
@@ -131,6 +167,35 @@ def test_queries(benchmark: BenchmarkFixture, converted: tuple[Path, dict[str, f
     figures = in_a_new_process(_QUERIES, converted[0])
     recorded(benchmark, figures["query_s"], figures)
     assert figures["resident_mb"] <= 200
+
+
+@pytest.fixture(scope="module")
+def look_ups(converted: tuple[Path, dict[str, float]]) -> dict[str, float]:
+    return in_a_new_process(_LOOK_UP, converted[0])
+
+
+@needs_cells
+def test_query_by_hash(benchmark: BenchmarkFixture, look_ups: dict[str, float]) -> None:
+    row(benchmark, "one query of it by official hash", at_most=10e-6)
+    recorded(benchmark, look_ups["hash_s"], look_ups)
+
+
+@needs_cells
+def test_query_by_cell(benchmark: BenchmarkFixture, look_ups: dict[str, float]) -> None:
+    row(benchmark, "one query of it by matrix and operations", at_most=80e-6)
+    recorded(benchmark, look_ups["cell_s"], look_ups)
+
+
+@needs_cells
+def test_look_up_of_hashes(benchmark: BenchmarkFixture, look_ups: dict[str, float]) -> None:
+    row(benchmark, "rows of official hashes in bulk", at_least=1e6)
+    recorded(benchmark, look_ups["hashes_s"], look_ups)
+
+
+@needs_cells
+def test_look_up_of_cells(benchmark: BenchmarkFixture, look_ups: dict[str, float]) -> None:
+    row(benchmark, "rows of cells in bulk, given as matrices and operations of seven vertices", at_least=500e3)
+    recorded(benchmark, look_ups["cells_s"], look_ups)
 
 
 def test_checksums(benchmark: BenchmarkFixture) -> None:

@@ -326,25 +326,23 @@ def _print_report(report: Any, indent: str = "") -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    from nasbench.store import TableFile
-    from nasbench.table import find
+    from nasbench.table import load
 
-    path = find(options.table)
-    file = TableFile(path)
-    print(f"{path}: sound. {file.verify()} columns of {', '.join(file.datasets)}; digest {file.digest}")
+    table = load(options.table)
+    print(f"{table.path}: sound. {table.verify()} columns of {', '.join(table.datasets)}; digest {table.digest}")
 
 
 def _doctor(options: argparse.Namespace) -> int:
     """Say what could go wrong here; the exit status is the number of problems, at most 1."""
     from nasbench.doctor import problems, versions
-    from nasbench.store import TableFile
+    from nasbench.table import load
 
     for name, found in versions().items():
         print(f"{name}: {found}")
     troubles = problems()
     for name in registry.names("tables"):
         try:
-            TableFile(registry.find("tables", name)).verify()
+            load(name).verify()
             print(f"table {name}: sound")
         except NasbenchError as error:
             troubles.append(str(error))

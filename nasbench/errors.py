@@ -71,7 +71,8 @@ def unknown_name(kind: str, name: str, known: Iterable[str], *, hint: str = "") 
     import difflib  # loaded only when something went wrong: opening a table must stay fast
 
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    guess = f" Did you mean {close[0]!r}?" if close else ""
+    lower = {known.lower(): known for known in names}
+    close = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
+    guess = f" Did you mean {lower[close[0]]!r}?" if close else ""
     there = ", ".join(names) if names else "none"
     return UnknownNameError(f"unknown {kind} {name!r}.{guess} Known: {there}.{' ' + hint if hint else ''}")

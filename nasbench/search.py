@@ -44,8 +44,8 @@ def run(searcher: Searcher, benchmark: Benchmark, budget: Budget, *, seed: Seed,
         rules: See :class:`Rules`.
 
     Raises:
-        SearcherError: The searcher proposed something that is no trial, no architecture of the space, or not
-            recorded; or it repeated what costs nothing so long that the budget would never end.
+        SearcherError: The searcher lacks ask() or tell(); it proposed something that is no trial, no architecture of
+            the space, or not recorded; or it repeated what costs nothing so long that the budget would never end.
         NotRecordedError: The benchmark has no validation accuracy to tell.
     """
     random = Uniforms(np.random.default_rng(seed)).random
@@ -59,6 +59,11 @@ def run(searcher: Searcher, benchmark: Benchmark, budget: Budget, *, seed: Seed,
     spent: float = 0
     free = 0
     chosen: int | None = None
+    for method in ("ask", "tell"):
+        if not callable(getattr(searcher, method, None)):
+            raise SearcherError(
+                f"{type(searcher).__name__} has no method {method}(): a searcher needs ask() and tell()."
+            )
     ask, tell, query, recorded_runs = searcher.ask, searcher.tell, benchmark.query, benchmark.runs
     while spent < amount:
         trial = ask()

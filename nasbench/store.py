@@ -44,6 +44,8 @@ class Column(NamedTuple):
         images: How many images an accuracy was measured on; None for other units.
         trained_on: Split that the network was trained on.
         evaluated_on: Split that an accuracy was measured on.
+        per_epoch: The values are those of one epoch, the same in each: their second axis has length one, and the
+            value at epoch e is e times that.
     """
 
     values: NDArray[Any]
@@ -52,6 +54,7 @@ class Column(NamedTuple):
     images: int | None = None
     trained_on: str = ""
     evaluated_on: str = ""
+    per_epoch: bool = False
 
 
 class DatasetContent(NamedTuple):
@@ -97,7 +100,12 @@ class ColumnInfo(NamedTuple):
     trained_on: str
     evaluated_on: str
     digests: tuple[str, ...]
-    """sha256 of the content, one an epoch, or one."""
+    """sha256 of the content, one for each step of the second axis, or one."""
+    per_epoch: bool
+
+    def step(self, epoch: int) -> int:
+        """Return where on the second axis an epoch is stored."""
+        return 0 if self.per_epoch else self.epochs.index(epoch)
 
 
 SOURCE_FIELDS = ("name", "address", "licence", "citation", "sha256", "elsewhere")
@@ -132,7 +140,10 @@ def write(path: str | os.PathLike[str], content: TableContent) -> None:
                 set_attributes(group, {"digest": _describe(group).digest})
             set_attributes(file, {"digest": _describe(file).digest})
         # Whatever a reader would refuse is refused here, before the file gets its name.
-        TableFile(temporary).verify()
+        try:
+            TableFile(temporary).verify()
+        except TableFileError as error:
+            raise TableFileError(str(error).replace(temporary, os.fspath(path))) from None
 
 
 class TableFile:
@@ -184,13 +195,14 @@ class TableFile:
         return None if self._hashes is None else self.read(self._hashes)
 
     def read(self, info: ColumnInfo, epoch: int | None = None) -> NDArray[Any]:
-        """Read one column as it is stored: shape (n,), or (n, runs) at one epoch of a schedule.
+        """Read one column: as it is stored, shape (n,), or at one epoch of a schedule, shape (n, runs).
 
         Raises:
             TableFileError: The file is gone, cannot be read, or its content is not what its digest says.
         """
         with self._opened() as file:
-            return self._read(file, info, epoch)
+            values = self._read(file, info, 0 if epoch is None else info.step(epoch))
+        return _up_to(info, epoch, values)
 
     def read_row(self, places: Sequence[tuple[ColumnInfo, int | None]], row: int) -> list[NDArray[Any]]:
         """Read one row of several columns: shape (1,), or (1, runs) at an epoch.
@@ -205,7 +217,8 @@ class TableFile:
             found = []
             for info, epoch in places:
                 node = self._node(file, info)
-                found.append(node[row : row + 1] if epoch is None else node[row : row + 1, info.epochs.index(epoch), :])
+                values = node[row : row + 1] if epoch is None else node[row : row + 1, info.step(epoch), :]
+                found.append(_up_to(info, epoch, values))
             return found
 
     def verify(self) -> int:
@@ -223,8 +236,8 @@ class TableFile:
             other = TableFile(self.path, dataset)
             with other._opened() as file:
                 for info in [*other.columns.values(), *(i for s in other.schedules.values() for i in s.values())]:
-                    for epoch in info.epochs or (None,):
-                        other._read(file, info, epoch)
+                    for step in range(len(info.digests)):
+                        other._read(file, info, step)
                     count += 1
         return count
 
@@ -320,7 +333,7 @@ class TableFile:
         infos = {name: self._info(group, name) for name in group.datasets}
         runs = max((info.shape[-1] for info in infos.values() if info.shape), default=1)
         for info in infos.values():
-            epochs = len(info.epochs)
+            epochs = min(len(info.epochs), 1) if info.per_epoch else len(info.epochs)
             if info.shape not in ((n, epochs, runs), (n, epochs, 1)) or not runs or info.dtype.kind not in "uf":
                 self._refuse(
                     info.place, f"unsigned integers or floats of shape ({n}, {epochs}, {runs or 1} or 1)", _form(info)
@@ -335,8 +348,12 @@ class TableFile:
         digests = tuple(self._attribute(node, "sha256", list))
         if not all(isinstance(digest, str) for digest in digests):
             self._refuse(f"{node.place}@sha256", "texts", repr(digests))
-        if len(digests) != (len(epochs) or 1):
-            self._refuse(f"{node.place}@sha256", f"{len(epochs) or 1} digests", str(len(digests)))
+        per_epoch = node.attributes.get("per_epoch", 0)
+        if type(per_epoch) is not int or per_epoch not in (0, 1) or (per_epoch and node.dtype.kind != "f"):
+            self._refuse(f"{node.place}@per_epoch", "1, with floats, or 0", repr(per_epoch))
+        steps = 1 if per_epoch else len(epochs) or 1
+        if len(digests) != steps:
+            self._refuse(f"{node.place}@sha256", f"{steps} digests", str(len(digests)))
         if any(b <= a for a, b in pairwise(epochs)):
             self._refuse(f"{node.place}@epochs", "rising epochs", str(epochs))
         return ColumnInfo(
@@ -349,6 +366,7 @@ class TableFile:
             trained_on=self._text(node, "trained_on"),
             evaluated_on=self._text(node, "evaluated_on"),
             digests=digests,
+            per_epoch=bool(per_epoch),
         )
 
     def _whole_numbers(self, node: _Dataset, name: str) -> list[int]:
@@ -366,14 +384,14 @@ class TableFile:
     def _text(self, node: _Dataset, name: str) -> str:
         return str(self._attribute(node, name, str)) if name in node.attributes else ""
 
-    def _read(self, file: h5py.File, info: ColumnInfo, epoch: int | None) -> NDArray[Any]:
+    def _read(self, file: h5py.File, info: ColumnInfo, step: int) -> NDArray[Any]:
+        """Read what is stored of one step of the second axis, or all where there are no epochs."""
         node = self._node(file, info)
         stored = node.id.get_storage_size()
         if node.nbytes > _LARGEST_RATIO * (stored + 1024):
             self._refuse(info.place, "data of the size it claims", f"{stored} bytes for {node.nbytes}")
-        step = 0 if epoch is None else info.epochs.index(epoch)
-        values = node[()] if epoch is None else node[:, step, :]
-        place = info.place if epoch is None else f"{info.place}, epoch {epoch}"
+        values = node[:, step, :] if info.epochs else node[()]
+        place = f"{info.place}, epoch {info.epochs[step]}" if info.epochs and not info.per_epoch else info.place
         self._compare(place, info.digests[step], _sha256(values))
         if info.images is not None and np.any((values > info.images) & (values != missing_value(info.dtype))):
             self._refuse(place, f"at most {info.images} images", str(values.max()))
@@ -385,6 +403,11 @@ class TableFile:
         if not isinstance(node, h5py.Dataset) or node.shape != info.shape or node.dtype != info.dtype:
             self._refuse(info.place, f"the column that was there when the file was opened, {_form(info)}", "another")
         return node
+
+
+def _up_to(info: ColumnInfo, epoch: int | None, values: NDArray[Any]) -> NDArray[Any]:
+    """Return the values at an epoch of those that are stored for it."""
+    return values * epoch if info.per_epoch and epoch is not None else values
 
 
 def missing_value(dtype: np.dtype[Any]) -> float | int:
@@ -453,7 +476,10 @@ def _write_column(group: h5py.Group, name: str, column: Column) -> None:
         name, data=values, chunks=chunks, compression="gzip", compression_opts=level, shuffle=True, fletcher32=True
     )
     stated: dict[str, Any] = {"unit": column.unit}
-    stated["sha256"] = [_sha256(values[:, i]) for i in range(len(column.epochs))] or [_sha256(values)]
+    steps = 1 if column.per_epoch else len(column.epochs)
+    stated["sha256"] = [_sha256(values[:, i]) for i in range(steps)] or [_sha256(values)]
+    if column.per_epoch:
+        stated["per_epoch"] = 1
     if column.epochs:
         stated["epochs"] = np.array(column.epochs, np.int32)
     if column.images is not None:
@@ -508,8 +534,6 @@ def read_content(path: str | os.PathLike[str]) -> TableContent:
 
 
 def _whole(file: TableFile, handle: h5py.File, info: ColumnInfo) -> Column:
-    if info.epochs:
-        values = np.stack([file._read(handle, info, epoch) for epoch in info.epochs], axis=1)
-    else:
-        values = file._read(handle, info, None)
-    return Column(values, info.unit, info.epochs, info.images, info.trained_on, info.evaluated_on)
+    parts = [file._read(handle, info, step) for step in range(len(info.digests))]
+    values = np.stack(parts, axis=1) if info.epochs else parts[0]
+    return Column(values, info.unit, info.epochs, info.images, info.trained_on, info.evaluated_on, info.per_epoch)

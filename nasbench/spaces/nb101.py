@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nasbench.errors import InvalidArchitectureError
-from nasbench.spaces import _graph, _nb101_hash, _nb101_network
+from nasbench.spaces import _graph, _nb101_hash, _nb101_matrices, _nb101_network
 from nasbench.spaces._choices import SearchSpace
 from nasbench.types import Architecture, Graph, RandomSource
 
@@ -95,6 +95,21 @@ class NB101(SearchSpace):
         masks = [*before[1:-1], *unused, before[-1]]
         bits = [mask >> x & 1 for y, mask in enumerate(masks, start=1) for x in range(y)]
         return (*bits, *[_INDEX[names[vertex]] for vertex in live[1:-1]], *unused)
+
+    def from_cells(self, matrices: ArrayLike, operations: ArrayLike) -> NDArray[np.uint8]:
+        """Return what :meth:`from_cell` does for many cells of one size, shape (n, 26).
+
+        Args:
+            matrices: Upper triangular, 0 or 1 (or booleans), shape (n, v, v), v at most seven.
+            operations: The names of each cell's operations, shape (n, v).
+
+        Raises:
+            InvalidArchitectureError: A row is no cell of the space, or the arrays have other shapes; the message says
+                why and names the first such row.
+        """
+        edges, interior = _nb101_matrices.compact(matrices, operations, OPERATIONS, VERTICES)
+        sources, targets = np.array(EDGES).T
+        return self.validated(np.concatenate([edges[:, sources, targets], interior], axis=1))
 
     def cell(self, architecture: Architecture) -> tuple[NDArray[np.int8], list[str]]:
         """Return the pruned adjacency matrix, int8 of shape (v, v), and its v operations; the form of the official API.

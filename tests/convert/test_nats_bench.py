@@ -133,9 +133,10 @@ def test_every_time_and_cost_of_the_samples(real):
             for (dataset, _), trial in state["all_results"].items():
                 group, suffix = NAMES[dataset, "train"][0], TIMES[dataset]
                 columns, schedule = content.datasets[group].columns, content.datasets[group].schedules[int(hp)]
-                total = np.cumsum([*trial["train_times"].values()])
-                np.testing.assert_allclose(schedule[f"training_time{suffix}"].values[row, :, 0], total, rtol=1e-13)
-                assert schedule[f"training_time{suffix}"].values.shape[2] == 1
+                time = schedule[f"training_time{suffix}"]
+                assert {*trial["train_times"].values()} == {time.values[row].item()}  # stored once
+                assert time.per_epoch
+                assert time.epochs == tuple(range(1, int(hp) + 1))
                 for where, seconds in trial["eval_times"].items():
                     _, metric, of = NAMES[dataset, where.split("@")[0]]
                     assert columns[f"{metric}_time{of}"].values[row] == seconds
@@ -354,7 +355,8 @@ def test_times_that_differ_stay_apart(tmp_path):
     np.testing.assert_allclose(time[0, :, 1], np.cumsum(2.0 + np.arange(200)), rtol=1e-14)
     np.testing.assert_allclose(time[0, :, [0, 2]], [2.0 * np.arange(1, 201)] * 2, rtol=1e-14)
     np.testing.assert_allclose(time[1], np.repeat(3.0 * np.arange(1, 201)[:, None], 3, axis=1), rtol=1e-14)
-    assert content.schedules[200]["training_time_50k"].values.shape == (2, 200, 1)
+    assert content.schedules[200]["training_time_50k"].per_epoch
+    assert content.schedules[200]["training_time_50k"].values.tolist() == [[[2.0]], [[3.0]]]
     assert content.schedules[200]["latency"].values[:, 0].tolist() == [[0.02, 3.0, 0.02], [0.03] * 3]
     assert content.schedules[12]["latency"].values[:, 0].tolist() == [[0.02], [0.03]]
     assert content.columns["latency_50k"].values.tolist() == [0.02, 0.03]
