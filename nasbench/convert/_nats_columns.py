@@ -16,19 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.convert import Progress
-from nasbench.convert._nats_results import (
-    EVERY_EPOCH,
-    SPLITS,
-    TRAININGS,
-    Results,
-    Space,
-    completed,
-    read_results,
-    read_space,
-)
-from nasbench.errors import ConversionError
+from nasbench.convert._nats_results import EVERY_EPOCH, SPLITS, TRAININGS, Results, Space, completed
 from nasbench.store import Column, DatasetContent, TableContent, missing_value
 
+_ROWS = 2**10
+"""How many rows a column has room for at first."""
 _CLASSES = {"cifar10": 10, "cifar100": 100, "ImageNet16-120": 120}
 
 
@@ -77,6 +69,8 @@ class _Grid:
         self.values: NDArray[Any] = np.empty((rows, 0, 0), dtype)
 
     def put(self, row: int, epochs: tuple[int, ...], seed: int, values: NDArray[Any]) -> None:
+        if row >= len(self.values):
+            self._lengthen(2 * row)
         if seed not in self.seeds or not (epochs == self.epochs or set(epochs) <= set(self.epochs)):
             self.widen(epochs, (seed,))
         steps = slice(None) if len(epochs) == len(self.epochs) else np.searchsorted(self.epochs, epochs)
@@ -93,12 +87,23 @@ class _Grid:
             wider[:, steps[:, None], runs] = self.values
             self.values = wider
 
+    def order(self, rows: Sequence[int]) -> None:
+        """Keep these rows, in this order."""
+        self._lengthen(max(rows) + 1)
+        if list(rows) != [*range(len(self.values))]:
+            self.values = self.values[list(rows)]
+
+    def _lengthen(self, rows: int) -> None:
+        shape = max(0, rows - len(self.values)), *self.values.shape[1:]
+        more = np.full(shape, missing_value(self.values.dtype), self.values.dtype)
+        self.values = np.concatenate([self.values, more]) if len(more) else self.values
+
 
 class _Found:
     """What the report tells, counted while the trainings come in.
 
     Args:
-        costs: Parameters and flops by the formula, of each row, by group.
+        costs: Parameters and flops by the formula, of each architecture of the source, by group.
     """
 
     def __init__(self, costs: Mapping[str, Mapping[str, NDArray[np.int64]]]) -> None:
@@ -108,7 +113,7 @@ class _Found:
         self._wrong: dict[str, Counter[str]] = {"parameters": Counter(), "flops": Counter()}
         self._not_finite = 0
 
-    def add(self, row: int, results: Results) -> None:
+    def add(self, index: int, results: Results) -> None:
         for (dataset, schedule), runs in Counter((trial.training, trial.schedule) for trial in results.trials).items():
             self._runs[f"{dataset}, schedule {schedule}"][runs] += 1
         self._not_finite += results.infinite_losses
@@ -116,7 +121,7 @@ class _Found:
             self.seeds[trial.schedule].add(trial.seed)
             costs = self._costs[TRAININGS[trial.training].group]
             for name, claimed in (("parameters", trial.parameters), ("flops", trial.flops)):
-                if claimed != costs[name][row]:
+                if claimed != costs[name][index]:
                     self._wrong[name][f"{trial.training}, schedule {trial.schedule}, seed {trial.seed}"] += 1
 
     def summary(self, rows: int) -> dict[str, Any]:
@@ -137,8 +142,8 @@ class _Found:
 
 def tabulate(
     space: Space,
-    indexes: Sequence[int],
-    all_results: Iterable[Results],
+    all_results: Iterable[tuple[int, Results]],
+    expected: int,
     source: Mapping[str, str],
     converter: str,
     progress: Progress,
@@ -147,96 +152,65 @@ def tabulate(
 
     Args:
         space: The search space of the source.
-        indexes: Which of its architectures come, in this order: the rows of the table.
-        all_results: Their trainings.
+        all_results: Indexes of architectures, in any order, and their trainings.
+        expected: How many will come, at most.
         source: As in :class:`nasbench.store.TableContent`.
         converter: Its name and version, for the report.
         progress: Called after each architecture.
     """
-    rows = len(indexes)
-    architectures = space.architectures[list(indexes)]
     costs = {
         group: {
-            "parameters": space.space.parameters_many(architectures, dataset=group),
-            "flops": space.space.flops_many(architectures, dataset=group),
+            "parameters": space.space.parameters_many(space.architectures, dataset=group),
+            "flops": space.space.flops_many(space.architectures, dataset=group),
         }
         for group in _CLASSES
     }
     found = _Found(costs)
     with np.errstate(over="ignore"):  # a loss beyond single precision is infinite, and counted
-        grids = _gather(rows, all_results, found, progress)
+        indexes, grids = _gather(all_results, expected, found, progress)
     datasets = {
-        group: _dataset(group, {key[1:]: grid for key, grid in grids.items() if key[0] == group}, costs[group])
+        group: _dataset(
+            group,
+            {key[1:]: grid for key, grid in grids.items() if key[0] == group},
+            {name: values[indexes] for name, values in costs[group].items()},
+        )
         for group in _CLASSES
         if any(key[0] == group for key in grids)
     }
     texts = [space.texts[index] for index in indexes]
     report = {
         "converter": converter,
-        "architectures": rows,
+        "architectures": len(indexes),
         "architectures of the search space": len(space.texts),
         "first missing indexes": sorted({*range(len(space.texts))} - {*indexes})[:10],
-        **found.summary(rows),
+        **found.summary(len(indexes)),
         **{group: _best(content, _CLASSES[group], texts) for group, content in datasets.items()},
     }
-    return TableContent(space.space.name, architectures, datasets, source, report)
+    return TableContent(space.space.name, space.architectures[indexes], datasets, source, report)
 
 
 def _gather(
-    rows: int, all_results: Iterable[Results], found: _Found, progress: Progress
-) -> dict[tuple[str, int, str], _Grid]:
-    """Put all values where they belong: grids by group, schedule and name of the column."""
+    all_results: Iterable[tuple[int, Results]], expected: int, found: _Found, progress: Progress
+) -> tuple[list[int], dict[tuple[str, int, str], _Grid]]:
+    """Return the indexes that came, rising, and all values: grids by group, schedule and name of the column."""
     grids: dict[tuple[str, int, str], _Grid] = {}
-    for row, results in enumerate(all_results):
-        found.add(row, results)
+    came: list[int] = []
+    for row, (index, results) in enumerate(all_results):
+        came.append(index)
+        found.add(index, results)
         for trial in results.trials:
             group = TRAININGS[trial.training].group
             for name, (epochs, start) in trial.columns.items():
                 key = group, trial.schedule, name
                 if key not in grids:
-                    grids[key] = _Grid(rows, _ABOUT[group, name].dtype)
+                    grids[key] = _Grid(min(expected, _ROWS), _ABOUT[group, name].dtype)
                 grids[key].put(row, epochs, trial.seed, results.values[start : start + len(epochs)])
-        progress(row + 1, rows)
+        progress(row + 1, expected)
+    order = sorted(range(len(came)), key=came.__getitem__)
     for (_, schedule, _), grid in grids.items():
         grid.widen((), found.seeds[schedule])
-    return grids
-
-
-def tabulate_whole(
-    raw: Any,
-    schedules: Mapping[str, Mapping[str, int]],
-    place: str,
-    source: Mapping[str, str],
-    converter: str,
-    progress: Progress,
-) -> TableContent:
-    """Make a table of a file's one dictionary of everything, which is emptied on the way.
-
-    Args:
-        raw: The dictionary.
-        schedules: By name of the search space, the names of its schedules in this format, and the epochs of each.
-        place: What errors call the file.
-        source: As in :class:`nasbench.store.TableContent`.
-        converter: As for :func:`tabulate`.
-        progress: As for :func:`tabulate`.
-
-    Raises:
-        ConversionError: Something in it is not as the format says.
-    """
-    space = read_space(raw, place)
-    if space.space.name not in schedules:
-        raise ConversionError(f"{place}: results of {space.space.name}, expected {', '.join(schedules)}.")
-    results = raw.get("arch2infos")
-    if not isinstance(results, dict) or not results:
-        raise ConversionError(
-            f"{place}: lists architectures, but has no results. If it is the meta file of a folder, give the folder."
-        )
-    if not all(isinstance(index, int) and 0 <= index < len(space.texts) for index in results):
-        raise ConversionError(f"{place}: arch2infos has a key that is no index below {len(space.texts)}.")
-    names = schedules[space.space.name]
-    indexes = sorted(results)
-    one_by_one = (read_results(results.pop(i), names, i, space.texts[i], f"{place}: architecture {i}") for i in indexes)
-    return tabulate(space, indexes, one_by_one, source, converter, progress)
+        grid.order(order)
+    return sorted(came), grids
 
 
 def _dataset(

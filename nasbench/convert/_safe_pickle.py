@@ -23,14 +23,23 @@ class _AllowListUnpickler(pickle.Unpickler):
         try:
             return self._allowed[f"{module}.{name}"]
         except KeyError:
-            raise UnsafeFileError(
-                f"{self._name}: refused. It asks for {module}.{name}, which could run code; "
-                f"allowed here: {', '.join(sorted(self._allowed)) or 'builtin containers and numbers only'}."
-                f"{self._advice}"
-            ) from None
+            raise refused_global(self._name, f"{module}.{name}", self._allowed, self._advice) from None
 
     def persistent_load(self, pid: Any) -> NoReturn:
-        raise UnsafeFileError(f"{self._name}: refused. It refers to an object outside of the pickle.{self._advice}")
+        raise refused_reference(self._name, self._advice)
+
+
+def refused_global(file: str, name: str, allowed: Mapping[str, Any], advice: str) -> UnsafeFileError:
+    """Return the error for a pickle that asks for a global that it does not get."""
+    return UnsafeFileError(
+        f"{file}: refused. It asks for {name}, which could run code; "
+        f"allowed here: {', '.join(sorted(allowed)) or 'builtin containers and numbers only'}.{advice}"
+    )
+
+
+def refused_reference(file: str, advice: str) -> UnsafeFileError:
+    """Return the error for a pickle that refers to a persistent object, such as the storage of a tensor."""
+    return UnsafeFileError(f"{file}: refused. It refers to an object outside of the pickle.{advice}")
 
 
 def load_pickle(path: str | os.PathLike[str], allowed: Mapping[str, Any] | None = None) -> Any:
@@ -85,7 +94,7 @@ def load_pickle_from(
 # pickle may set the attributes of a plain function or class that it was given, but not of these.
 
 
-class _DType:
+class DType:
     """``numpy.dtype`` of one plain number."""
 
     _CODES = {"f8": "d", "f4": "f", "i8": "q", "i4": "i"}
@@ -103,7 +112,7 @@ class _DType:
 class _Scalar:
     """``numpy.core.multiarray.scalar``: gives a Python number."""
 
-    def __new__(cls, dtype: _DType, data: bytes) -> Any:
+    def __new__(cls, dtype: DType, data: bytes) -> Any:
         return struct.unpack(dtype.format, data)[0]
 
     def __setstate__(self, state: Any) -> None: ...
@@ -122,10 +131,11 @@ class _Encode:
 
 PLAIN_GLOBALS: Mapping[str, Any] = {
     "collections.OrderedDict": dict,
-    "numpy.dtype": _DType,
+    "numpy.dtype": DType,
     "numpy.core.multiarray.scalar": _Scalar,
     "numpy._core.multiarray.scalar": _Scalar,  # the name since numpy 2
     "_codecs.encode": _Encode,
     "__builtin__.set": set,  # how protocol 2 spells sets
+    "builtins.set": set,  # protocol 3
 }
 """What pickles of containers and numpy scalars need, read as plain dictionaries and Python numbers."""

@@ -39,6 +39,7 @@ _PUBLISHED = {
     "4c39c3936e36a85269881d659e44e61a245babcb72cb374eacacf75d0e5f4fd1": "nasbench_only108.tfrecord",
     "3d64db8180fb1b0207212f9032205064312b6907a3bbc81eabea10db2f5c7e9c": "nasbench_full.tfrecord",
 }
+CONVERTER = "nasbench101, version 1"
 _NASBENCH101 = {
     "address": "https://github.com/google-research/nasbench",
     "licence": "Apache-2.0, Copyright 2019 The Google Research Authors",
@@ -99,7 +100,7 @@ def convert(source: str | Path, *, progress: Progress = silent) -> TableContent:
         if (records.schedule == schedule).any()
     }
     report = {
-        "converter": "nasbench101, version 1",
+        "converter": CONVERTER,
         "architectures": len(hashes),
         "records": len(rows),
         "records that repeat another one": _some(np.flatnonzero(runs < 0)),

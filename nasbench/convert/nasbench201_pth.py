@@ -3,8 +3,8 @@
 Dong & Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search", ICLR 2020,
 https://github.com/D-X-Y/NAS-Bench-201. A file is what ``torch.save`` makes of one dictionary, read here without torch:
 either a stream of pickles (magic number, protocol, system, the dictionary, storage keys) or, since torch 1.6, an
-uncompressed zip archive with the dictionary in ``data.pkl``. It is one pickle, which must be built whole: about 30 GB
-of memory for version 1.1. NATS-Bench's ``-simple`` folder holds later and more results and needs no such memory.
+uncompressed zip archive with the dictionary in ``data.pkl``. It is read architecture by architecture, so memory holds
+the table and a few of them. NATS-Bench's files hold later and more results.
 
 Schedule ``less`` has 12 epochs, ``full`` 200. Some trainings have no times; latency and times differ from run to run.
 Which raw curve becomes which column stands in :mod:`nasbench.convert._nats_results`.
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from nasbench.convert import Progress, silent
-from nasbench.convert._nats_columns import tabulate_whole
+from nasbench.convert._nats_file import tabulate_file
 from nasbench.convert._safe_pickle import PLAIN_GLOBALS, load_pickle_from
 from nasbench.errors import ConversionError
 from nasbench.store import TableContent
@@ -28,6 +28,7 @@ _SCHEDULES = {"less": 12, "full": 200}
 # torch/serialization.py
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 _ADVICE = "Take NAS-Bench-201-v1_1-096897.pth, which has no trained weights."
+CONVERTER = "nasbench201-pth, version 1"
 _SOURCE = {
     "address": "https://github.com/D-X-Y/NAS-Bench-201",
     "licence": "MIT, Copyright (c) Xuanyi Dong",
@@ -55,27 +56,32 @@ def convert(source: str | os.PathLike[str], *, progress: Progress = silent) -> T
     with path.open("rb") as file:
         zipped = file.read(2) == b"PK"
         file.seek(0)
-        raw = _load_zip(file, path) if zipped else _load_stream(file, path)
+        content = _read_zip(file, path, progress) if zipped else _read_stream(file, path, progress)
         file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     about = {**_SOURCE, "name": f"NAS-Bench-201, {path.name}", "sha256": f"{path.name} {digest}"}
-    return tabulate_whole(raw, {"nb201": _SCHEDULES}, str(path), about, "nasbench201-pth, version 1", progress)
+    return content._replace(source=about)
 
 
-def _load_stream(file: IO[bytes], path: Path) -> Any:
+def _tabulate(file: IO[bytes], path: Path, progress: Progress, *, alone: bool) -> TableContent:
+    schedules = {"nb201": _SCHEDULES}
+    return tabulate_file(file, schedules, str(path), _SOURCE, CONVERTER, progress, advice=_ADVICE, alone=alone)
+
+
+def _read_stream(file: IO[bytes], path: Path, progress: Progress) -> TableContent:
     def load(part: str, *, last: bool = False) -> Any:
         return load_pickle_from(file, f"{path}: {part}", PLAIN_GLOBALS, advice=_ADVICE, alone=last)
 
     if load("magic number") != _MAGIC or load("protocol") != _PROTOCOL:
         raise ConversionError(f"{path}: neither a zip archive nor a stream that torch.save wrote.")
     load("system")
-    raw = load("results")
+    content = _tabulate(file, path, progress, alone=False)
     if load("storage keys", last=True) != []:
         raise ConversionError(f"{path}: holds tensors. {_ADVICE}")
-    return raw
+    return content
 
 
-def _load_zip(file: IO[bytes], path: Path) -> Any:
+def _read_zip(file: IO[bytes], path: Path, progress: Progress) -> TableContent:
     try:
         with zipfile.ZipFile(file) as archive:
             members = [info for info in archive.infolist() if info.filename.split("/")[1:] == ["data.pkl"]]
@@ -85,7 +91,7 @@ def _load_zip(file: IO[bytes], path: Path) -> Any:
                     f"<name>/data.pkl, found {len(members)}."
                 )
             with archive.open(members[0]) as member:
-                return load_pickle_from(member, str(path), PLAIN_GLOBALS, advice=_ADVICE, alone=True)
+                return _tabulate(member, path, progress, alone=True)
     except ConversionError:
         raise
     except Exception as error:  # a damaged archive may raise anything

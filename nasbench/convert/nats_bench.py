@@ -2,9 +2,9 @@
 
 Dong, Liu, Musial & Gabrys, "NATS-Bench: Benchmarking NAS Algorithms for Architecture Topology and Size", IEEE TPAMI
 2021, https://github.com/D-X-Y/NATS-Bench. A folder holds ``meta.pickle.pbz2``, the list of all architectures, and one
-``000000.pickle.pbz2`` an architecture, bzip2 of a pickle; they are read one by one, so memory holds the table and a few
-architectures. The single file ``NATS-tss-v1_0-3ffb9.pickle.pbz2`` or ``NATS-sss-v1_0-50262.pickle.pbz2`` is one pickle
-of everything, which must be built whole: about 35 GB of memory for tss. Take the folder if you can.
+``000000.pickle.pbz2`` an architecture, bzip2 of a pickle. The single file ``NATS-tss-v1_0-3ffb9.pickle.pbz2`` or
+``NATS-sss-v1_0-50262.pickle.pbz2`` is one pickle of everything. Both are read architecture by architecture, so memory
+holds the table and a few of them; only the folder's can be read by several processes.
 
 Which raw curve becomes which column stands in :mod:`nasbench.convert._nats_results`.
 """
@@ -18,10 +18,11 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from nasbench.convert import Progress, silent
-from nasbench.convert._nats_columns import tabulate, tabulate_whole
+from nasbench.convert._nats_columns import tabulate
+from nasbench.convert._nats_file import tabulate_file
 from nasbench.convert._nats_results import Results, read_results, read_space
 from nasbench.convert._safe_pickle import PLAIN_GLOBALS, load_pickle_from
 from nasbench.errors import ConversionError
@@ -31,7 +32,8 @@ _SCHEDULES = {"nb201": {"12": 12, "200": 200}, "nats_sss": {"01": 1, "12": 12, "
 _FILE = re.compile(r"(\d{1,6})\.pickle\.pbz2", re.ASCII)
 # bzip2 can shrink data a million times. Real files of results shrink 4 times, the list of tss architectures 40 times.
 _LARGEST_RATIO = 100
-_CONVERTER = "nats-bench, version 1"
+CONVERTER = "nats-bench, version 1"
+_READ = 2**18
 _SIMPLE = "Take the -simple archive, which has no trained weights."
 _SOURCE = {
     "address": "https://github.com/D-X-Y/NATS-Bench",
@@ -61,9 +63,15 @@ def convert(source: str | os.PathLike[str], *, workers: int = 1, progress: Progr
     if path.is_dir():
         return _convert_folder(path, workers, progress)
     if path.is_file():
-        raw, digest = _load(path)
+        with path.open("rb") as file:
+            unpacked = io.BufferedReader(_Unpacked(file, path, os.path.getsize(path)))
+            content = tabulate_file(
+                unpacked, _SCHEDULES, str(path), _SOURCE, CONVERTER, progress, advice=_SIMPLE, alone=True
+            )
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
         about = {**_SOURCE, "name": f"NATS-Bench, {path.name}", "sha256": f"{path.name} {digest}"}
-        return tabulate_whole(raw, _SCHEDULES, str(path), about, _CONVERTER, progress)
+        return content._replace(source=about)
     raise ConversionError(f"{path}: no such file or folder. {_SIMPLE}")
 
 
@@ -76,13 +84,13 @@ def _convert_folder(folder: Path, workers: int, progress: Progress) -> TableCont
     files = _files(folder, len(space.texts))
     digests = {meta.name: digest}
 
-    def results() -> Iterator[Results]:
+    def results() -> Iterator[tuple[int, Results]]:
         tasks = ((path, space.space.name, index, space.texts[index]) for index, path in files.items())
-        for path, (digest, found) in zip(files.values(), _map(tasks, workers), strict=True):
+        for (index, path), (digest, found) in zip(files.items(), _map(tasks, workers), strict=True):
             digests[path.name] = digest
-            yield found
+            yield index, found
 
-    content = tabulate(space, list(files), results(), _SOURCE, _CONVERTER, progress)
+    content = tabulate(space, results(), len(files), _SOURCE, CONVERTER, progress)
     # The digests of all files would be larger than many a column: theirs is that of what sha256sum prints of them.
     listing = "".join(f"{digests[name]}  {name}\n" for name in sorted(digests))
     name = folder.resolve().name
@@ -133,19 +141,44 @@ def _load(path: Path) -> tuple[Any, str]:
 
 
 def _unpack(data: bytes, path: Path) -> bytes:
-    decompressor = bz2.BZ2Decompressor()
-    limit = _LARGEST_RATIO * len(data)
-    try:
-        unpacked = decompressor.decompress(data, limit)
-    except OSError:  # another format, or a checksum that does not fit
-        raise ConversionError(f"{path}: not bzip2, or damaged. Download it again.") from None
-    if len(unpacked) == limit and limit:
-        raise ConversionError(
-            f"{path}: refused. It unpacks to more than {_LARGEST_RATIO} times its size, a bzip2 bomb; real files of "
-            "results unpack to 4 times their size."
-        )
-    if not decompressor.eof or decompressor.unused_data:
-        raise ConversionError(
-            f"{path}: {'goes on after' if decompressor.eof else 'ends before'} the end of bzip2 data."
-        )
-    return unpacked
+    return _Unpacked(io.BytesIO(data), path, len(data)).readall()
+
+
+class _Unpacked(io.RawIOBase):
+    """What a file of bzip2 data unpacks to, no more than its size allows."""
+
+    def __init__(self, file: IO[bytes], path: Path, size: int) -> None:
+        self._file, self._path = file, path
+        self._limit = _LARGEST_RATIO * size
+        self._decompressor = bz2.BZ2Decompressor()
+        self._ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        part = b""
+        while not part and not self._ended:
+            part = self._next(len(buffer))
+        buffer[: len(part)] = part
+        return len(part)
+
+    def _next(self, size: int) -> bytes:
+        packed = self._file.read(_READ) if self._decompressor.needs_input else b""
+        try:
+            part = self._decompressor.decompress(packed, size)
+        except OSError:  # another format, or a checksum that does not fit
+            raise ConversionError(f"{self._path}: not bzip2, or damaged. Download it again.") from None
+        self._limit -= len(part)
+        if self._limit < 0:
+            raise ConversionError(
+                f"{self._path}: refused. It unpacks to more than {_LARGEST_RATIO} times its size, a bzip2 bomb; real "
+                "files of results unpack to 4 times their size."
+            )
+        if self._decompressor.eof:
+            self._ended = True
+            if self._decompressor.unused_data or self._file.read(1):
+                raise ConversionError(f"{self._path}: goes on after the end of bzip2 data.")
+        elif self._decompressor.needs_input and not packed and not part:
+            raise ConversionError(f"{self._path}: ends before the end of bzip2 data.")
+        return part

@@ -82,6 +82,17 @@ def test_files_of_torch_itself(raw, tmp_path, zipped):
     assert columns_of(convert(tmp_path / "torch.pth")) == columns_of(convert(tmp_path / "hand.pth"))
 
 
+def test_what_follows_the_results_is_refused(raw, tmp_path):
+    for data, message in (
+        (stream(raw, ("0",)), "holds tensors"),
+        (stream(raw) + b"rest", "storage keys: more data after the pickle"),
+        (archive(pickle.dumps(raw, 2) + b"rest"), "more data after the pickle"),
+    ):
+        (tmp_path / "some.pth").write_bytes(data)
+        with pytest.raises(ConversionError, match=message):
+            convert(tmp_path / "some.pth")
+
+
 def test_curves_are_those_of_the_same_results_in_a_nats_folder(raw, path, tmp_path):
     results = {index: {"12": states["less"], "200": states["full"]} for index, states in raw["arch2infos"].items()}
     found = convert(path)
@@ -180,8 +191,6 @@ def test_trained_weights_are_refused_with_advice(tmp_path, zipped):
         (pickle.dumps({"meta_archs": []}, 2), "neither a zip archive nor a stream that torch.save wrote"),
         (pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1000, 2), "neither a zip archive nor a stream"),
         (stream({}), "expected a dictionary with the list 'meta_archs'"),
-        (stream({}, ("0",)), "holds tensors"),
-        (stream({}) + b"rest", "storage keys: more data after the pickle"),
         (stream(meta("tss")), "lists architectures, but has no results"),
         (stream(meta("sss") | {"arch2infos": {0: {}}}), "results of nats_sss, expected nb201"),
         (stream(meta("tss") | {"arch2infos": {-1: {}}}), "a key that is no index below 15625"),
@@ -190,7 +199,8 @@ def test_trained_weights_are_refused_with_advice(tmp_path, zipped):
         (archive({}, name="archive/other.pkl"), "expected exactly one uncompressed member <name>/data.pkl, found 0"),
         (archive({}, name="../data.pkl"), "expected a dictionary with the list 'meta_archs'"),
         (archive(b"no pickle"), "not a complete pickle"),
-        (archive(pickle.dumps({}) + b"rest"), "more data after the pickle"),
+        (archive(pickle.dumps({"arch2infos": {0: {}, 1: {}}})), "'meta_archs' before the results"),
+        (archive(pickle.dumps(meta("tss") | {"arch2infos": 7})), "has no results"),
     ],
 )
 def test_another_file_is_refused(tmp_path, data, message):
