@@ -84,8 +84,9 @@ def table(measured: list[dict[str, Any]]) -> str:
 
 def cells(benchmark: dict[str, Any], peers: list[dict[str, Any]]) -> list[str]:
     """Return the six cells of a row; several peers stand below each other."""
-    info, own = benchmark["extra_info"], seconds(benchmark)
-    spell = rate if info["at_least"] else time
+    info = benchmark["extra_info"]
+    own = info["megabytes"] if "megabytes" in info else seconds(benchmark)
+    spell = megabytes if "megabytes" in info else rate if info["at_least"] else time
     limit = 1 / info["at_least"] if info["at_least"] else info["at_most"]
     target = "" if limit is None else f"{'>=' if info['at_least'] else '<='} {spell(limit)}"
     wanted = [own <= limit] if limit is not None else []
@@ -115,6 +116,11 @@ def time(value: float) -> str:
 def rate(value: float) -> str:
     """Spell the seconds of one item as items a second."""
     return f"{digits(1e-6 / value)} million a second" if value <= 1e-6 else f"{1 / value:,.0f} a second"
+
+
+def megabytes(value: float) -> str:
+    """Spell millions of bytes."""
+    return f"{digits(value)} MB"
 
 
 def digits(value: float) -> str:

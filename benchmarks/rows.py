@@ -27,6 +27,21 @@ def row(
     benchmark.extra_info.update(title=title, items=items, at_most=at_most, at_least=at_least, why_not=why_not)
 
 
+def size(benchmark: Any, title: str, megabytes: float, *, at_most: float, why_not: str = "") -> None:
+    """Make a number of megabytes a row of the table, and what there is to time nothing.
+
+    Args:
+        benchmark: pytest-benchmark's fixture.
+        title: What is measured.
+        megabytes: Millions of bytes.
+        at_most: Target.
+        why_not: One sentence for the table if the target is missed.
+    """
+    row(benchmark, title, at_most=at_most, why_not=why_not)
+    benchmark.extra_info["megabytes"] = megabytes
+    benchmark.pedantic(lambda: None, rounds=1)
+
+
 def peer(benchmark: Any, name: str, of: str, *, items: int = 1, times: float = 1.0) -> None:
     """Say that a benchmark measures a peer, beside the row of this title.
 

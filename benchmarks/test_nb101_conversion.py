@@ -5,17 +5,15 @@ Needs ../shared/data (the real cells), 2.2 GB in the temporary folder, and some 
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from _nb101_synthetic import RECORDS, write_full
+from _process import in_a_new_process, recorded
 from pytest_benchmark.fixture import BenchmarkFixture
-from rows import row
+from rows import row, size
 
 from nasbench.convert._tfrecord import crc32c
 from nasbench.table import Table
@@ -24,14 +22,6 @@ NPZ = Path(__file__).resolve().parents[1] / ".." / "shared" / "data" / "nb101" /
 needs_cells = pytest.mark.skipif(not NPZ.is_file(), reason="the real cells of ../shared/data are not here")
 
 # Each in a process of its own, so that its largest resident memory is that of the work alone.
-_PREAMBLE = """
-import json, re, sys, time
-from pathlib import Path
-def say(**figures):
-    # Not getrusage: that counts what the process was forked from.
-    peak = re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())
-    print(json.dumps(figures | {"resident_mb": int(peak[1]) / 1024}))
-"""
 _CONVERT = """
 from nasbench import store
 from nasbench.convert.nasbench101 import convert
@@ -100,14 +90,6 @@ say(
 """
 
 
-def in_a_new_process(code: str, *arguments: Path) -> dict[str, float]:
-    done = subprocess.run(
-        [sys.executable, "-c", _PREAMBLE + code, *map(str, arguments)], check=True, capture_output=True, text=True
-    )
-    figures: dict[str, float] = json.loads(done.stdout)
-    return figures
-
-
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path = tmp_path_factory.mktemp("nb101") / "nasbench_full.tfrecord"
@@ -123,21 +105,21 @@ def converted(source: Path) -> Iterator[tuple[Path, dict[str, float]]]:
     path.unlink()
 
 
-def recorded(benchmark: BenchmarkFixture, seconds: float, figures: dict[str, float]) -> None:
-    """Let pytest-benchmark record a time that was taken in another process, and all figures beside it."""
-    benchmark.extra_info.update(figures)
-    benchmark.pedantic(lambda: None, rounds=1)
-    benchmark.stats.stats.data[:] = [seconds]
-
-
 @needs_cells
 def test_conversion_of_the_full_file(benchmark: BenchmarkFixture, converted: tuple[Path, dict[str, float]]) -> None:
     row(benchmark, "convert a full-size nasbench_full.tfrecord (5,083,488 records) and write its table", at_most=360)
-    path, figures = converted
-    size = path.stat().st_size / 1e6
-    recorded(benchmark, figures["convert_s"] + figures["write_s"], figures | {"table_mb": size})
-    assert figures["resident_mb"] <= 1000
-    assert size <= 130
+    figures = converted[1]
+    recorded(benchmark, [figures["convert_s"] + figures["write_s"]], figures)
+
+
+@needs_cells
+def test_memory_of_the_conversion(benchmark: BenchmarkFixture, converted: tuple[Path, dict[str, float]]) -> None:
+    size(benchmark, "resident memory of that, at most", converted[1]["resident_mb"] * 2**20 / 1e6, at_most=1000)
+
+
+@needs_cells
+def test_size_of_the_table(benchmark: BenchmarkFixture, converted: tuple[Path, dict[str, float]]) -> None:
+    size(benchmark, "size of the table", converted[0].stat().st_size / 1e6, at_most=130)
 
 
 @needs_cells
@@ -158,15 +140,23 @@ def test_the_table_holds_the_real_figures(converted: tuple[Path, dict[str, float
 def test_open_and_first_query(benchmark: BenchmarkFixture, converted: tuple[Path, dict[str, float]]) -> None:
     row(benchmark, "open the full NAS-Bench-101 table and answer the first query", at_most=0.060)
     figures = in_a_new_process(_OPEN, converted[0])
-    recorded(benchmark, figures["open_and_first_query_s"], figures)
+    recorded(benchmark, [figures["open_and_first_query_s"]], figures)
+
+
+@pytest.fixture(scope="module")
+def queries(converted: tuple[Path, dict[str, float]]) -> dict[str, float]:
+    return in_a_new_process(_QUERIES, converted[0])
 
 
 @needs_cells
-def test_queries(benchmark: BenchmarkFixture, converted: tuple[Path, dict[str, float]]) -> None:
+def test_queries(benchmark: BenchmarkFixture, queries: dict[str, float]) -> None:
     row(benchmark, "one of 100,000 random queries of it by tuple, asked once each")
-    figures = in_a_new_process(_QUERIES, converted[0])
-    recorded(benchmark, figures["query_s"], figures)
-    assert figures["resident_mb"] <= 200
+    recorded(benchmark, [queries["query_s"]], queries)
+
+
+@needs_cells
+def test_memory_of_queries(benchmark: BenchmarkFixture, queries: dict[str, float]) -> None:
+    size(benchmark, "resident memory after these 100,000", queries["resident_mb"] * 2**20 / 1e6, at_most=200)
 
 
 @pytest.fixture(scope="module")
@@ -177,25 +167,25 @@ def look_ups(converted: tuple[Path, dict[str, float]]) -> dict[str, float]:
 @needs_cells
 def test_query_by_hash(benchmark: BenchmarkFixture, look_ups: dict[str, float]) -> None:
     row(benchmark, "one query of it by official hash", at_most=10e-6)
-    recorded(benchmark, look_ups["hash_s"], look_ups)
+    recorded(benchmark, [look_ups["hash_s"]], look_ups)
 
 
 @needs_cells
 def test_query_by_cell(benchmark: BenchmarkFixture, look_ups: dict[str, float]) -> None:
     row(benchmark, "one query of it by matrix and operations", at_most=80e-6)
-    recorded(benchmark, look_ups["cell_s"], look_ups)
+    recorded(benchmark, [look_ups["cell_s"]], look_ups)
 
 
 @needs_cells
 def test_look_up_of_hashes(benchmark: BenchmarkFixture, look_ups: dict[str, float]) -> None:
     row(benchmark, "rows of official hashes in bulk", at_least=1e6)
-    recorded(benchmark, look_ups["hashes_s"], look_ups)
+    recorded(benchmark, [look_ups["hashes_s"]], look_ups)
 
 
 @needs_cells
 def test_look_up_of_cells(benchmark: BenchmarkFixture, look_ups: dict[str, float]) -> None:
     row(benchmark, "rows of cells in bulk, given as matrices and operations of seven vertices", at_least=500e3)
-    recorded(benchmark, look_ups["cells_s"], look_ups)
+    recorded(benchmark, [look_ups["cells_s"]], look_ups)
 
 
 def test_checksums(benchmark: BenchmarkFixture) -> None:

@@ -24,7 +24,7 @@ LAYERS = [
     {"nasbench.attach", "nasbench.data"},
     {"nasbench.convert"},
     {"nasbench._download"},
-    {"nasbench.fetch"},
+    {"nasbench.fetch", "nasbench.convert.cached"},
     {"nasbench.table"},
     {"nasbench.export"},
     {"nasbench.search", "nasbench.history"},
@@ -44,8 +44,8 @@ def module_of(path: Path) -> str:
 
 
 def layer(module: str) -> int | None:
-    found = [i for i, names in enumerate(LAYERS) for name in names if module == name or module.startswith(name + ".")]
-    return found[0] if found else None
+    found = [(name, i) for i, names in enumerate(LAYERS) for name in names if f"{module}.".startswith(f"{name}.")]
+    return max(found, key=lambda pair: len(pair[0]))[1] if found else None
 
 
 def imports(path: Path) -> Iterator[str]:

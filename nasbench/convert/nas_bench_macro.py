@@ -30,6 +30,7 @@ _TOLERANCE = 1e-3
 _TRAINED_ON = "the 50,000 CIFAR-10 training images"
 _EVALUATED_ON = "the 10,000 CIFAR-10 test images, the best of 50 epochs on these same images: optimistic"
 
+CONVERTER = "nas-bench-macro, version 1"
 _SOURCE = {
     "name": "NAS-Bench-Macro, CIFAR-10",
     "address": "https://github.com/xiusu/NAS-Bench-Macro",
@@ -77,7 +78,7 @@ def convert(source: str | os.PathLike[str], *, progress: Progress = silent) -> T
     datasets = {"cifar10": DatasetContent(columns, {_SCHEDULE: {"test_accuracy": accuracy}})}
     totals = counts[:, 0].sum(axis=1)
     report = {
-        "converter": "nas-bench-macro, version 1",
+        "converter": CONVERTER,
         "architectures": len(raw),
         "architectures of the search space": space.size,
         **_aliases(space.key_many(architectures), counts),

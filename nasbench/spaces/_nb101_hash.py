@@ -36,7 +36,19 @@ def hash_cell(before: Sequence[int], labels: Sequence[int]) -> str:
     vertices = range(len(before))
     into = [[x for x in vertices if before[y] >> x & 1] for y in vertices]
     out_of = [[y for y in vertices if before[y] >> x & 1] for x in vertices]
-    hashes = [_initial(len(out_of[v]), len(into[v]), labels[v]) for v in vertices]
+    return hash_graph(into, out_of, [_text(len(out_of[v]), len(into[v]), labels[v]) for v in vertices])
+
+
+def hash_graph(into: Sequence[Sequence[int]], out_of: Sequence[Sequence[int]], texts: Sequence[str]) -> str:
+    """Return the hash of a graph of any size, 32 hexadecimal digits.
+
+    Args:
+        into: The predecessors of each vertex.
+        out_of: The successors of each vertex.
+        texts: What is said of each vertex at first: ``(successors, predecessors, label)``.
+    """
+    vertices = range(len(texts))
+    hashes = list(map(_hash, texts))
     for _ in vertices:
         hashes = [_hash(f"{_joined(hashes, into[v])}|{_joined(hashes, out_of[v])}|{hashes[v]}") for v in vertices]
     return _hash(str(sorted(hashes)))
@@ -152,17 +164,17 @@ def _ranks(digests: NDArray[np.uint32]) -> NDArray[np.uint64]:
 def _initials() -> NDArray[np.uint32]:
     """Return the first digest for all degrees up to 6 and all labels, shape (4, codes)."""
     codes = product(range(7), range(7), range(len(LABELS)))
-    table = bytes.fromhex("".join([_initial(*code) for code in codes]))
+    table = bytes.fromhex("".join([_hash(_text(*code)) for code in codes]))
     return np.ascontiguousarray(np.frombuffer(table, "<u4").astype(np.uint32).reshape(-1, 4).T)
 
 
-def _initial(out_of: int, into: int, label: int) -> str:
-    return _hash(f"({out_of}, {into}, {LABELS[label]})")
+def _text(out_of: int, into: int, label: int) -> str:
+    return f"({out_of}, {into}, {LABELS[label]})"
 
 
 def _hash(text: str) -> str:
-    return hashlib.md5(text.encode("ascii"), usedforsecurity=False).hexdigest()
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def _joined(hashes: list[str], members: list[int]) -> str:
+def _joined(hashes: list[str], members: Sequence[int]) -> str:
     return "".join(sorted([hashes[v] for v in members]))
