@@ -8,7 +8,6 @@ from __future__ import annotations
 import bz2
 import io
 import pickle
-import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +15,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from _nats_table import full_size
 from rows import peer, row
 
 from nasbench import store
 from nasbench.convert.nats_bench import convert
 from nasbench.spaces.nb201 import NB201
-from nasbench.store import Column, DatasetContent, TableContent, TableFile
 
 SAMPLES = Path(__file__).resolve().parents[1] / ".." / "shared" / "data" / "nats_tss"
 pytestmark = pytest.mark.skipif(not SAMPLES.is_dir(), reason="the real files of ../shared/data are not here")
@@ -76,38 +75,11 @@ def test_one_worker(benchmark, folder):
     benchmark.pedantic(convert, (folder,), rounds=3)
 
 
-def full_size(sample: TableContent, seed: int) -> TableContent:
-    """A table of all architectures with the columns of a converted one and random figures."""
-    rng = np.random.default_rng(seed)
-    space = NB201()
-
-    def drawn(column: Column) -> Column:
-        shape = (space.size, *column.values.shape[1:])
-        if column.images is not None:
-            values = rng.integers(0, column.images + 1, shape, dtype=column.values.dtype)
-        elif column.unit == "seconds" and column.epochs:
-            values = rng.uniform(5, 30, (space.size, 1, 1)) * np.array(column.epochs)[:, None]
-        else:
-            values = (rng.random(shape) * 1e6).astype(column.values.dtype)
-        return column._replace(values=values)
-
-    datasets = {
-        name: DatasetContent(
-            {metric: drawn(column) for metric, column in content.columns.items()},
-            {s: {m: drawn(c) for m, c in columns.items()} for s, columns in content.schedules.items()},
-        )
-        for name, content in sample.datasets.items()
-    }
-    return sample._replace(architectures=space.architectures, datasets=datasets)
-
-
 @pytest.fixture(scope="module")
-def table(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, float]]:
+def table(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path = tmp_path_factory.mktemp("nats") / "tss.h5"
-    content = full_size(convert(SAMPLES), seed=0)
-    start = time.perf_counter()
-    store.write(path, content)
-    yield path, time.perf_counter() - start
+    store.write(path, full_size(convert(SAMPLES), seed=0))
+    yield path
     path.unlink()
 
 
@@ -118,25 +90,9 @@ OPEN = (
 
 
 def test_open_and_first_query(benchmark, table, fresh):
-    """A random table compresses worse than a real one; where its bytes are, by unit, stands beside the time."""
     row(benchmark, "open a full-size NATS-Bench topology table and answer the first query", at_most=0.060)
-    path, seconds = table
-    sizes: dict[str, float] = {"whole": path.stat().st_size / 1e6}
-    for dataset in TableFile(path).datasets:
-        opened = TableFile(path, dataset)
-        for columns in (opened.columns, *opened.schedules.values()):
-            for info in columns.values():
-                sizes[info.unit] = sizes.get(info.unit, 0) + stored(path, info.place) / 1e6
-    benchmark.extra_info.update(write_s=seconds, megabytes=sizes)
-    code = OPEN.format(path=str(path))
+    code = OPEN.format(path=str(table))
     fresh(code)
     times = [fresh(code) for _ in range(11)]
     benchmark.pedantic(lambda: None, rounds=1)
     benchmark.stats.stats.data[:] = times
-
-
-def stored(path: Path, place: str) -> int:
-    import h5py
-
-    with h5py.File(path) as file:
-        return int(file[place].id.get_storage_size())
