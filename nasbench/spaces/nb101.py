@@ -43,7 +43,7 @@ _INPUT, _OUTPUT = 4, 5
 _MASKS = {bits: sum(bit << x for x, bit in enumerate(bits)) for y in range(1, 7) for bits in product((0, 1), repeat=y)}
 
 
-class _Cells(NamedTuple):
+class Cells(NamedTuple):
     """Many pruned cells, a cell a column."""
 
     edges: NDArray[np.uint8]
@@ -289,7 +289,7 @@ class NB101(SearchSpace):
         Burnside's lemma in tests/spaces/test_nb101_enumeration.py and by canonical forms in
         benchmarks/nb101_enumeration.py. Tables store these keys: they must never change.
         """
-        return _graph.key_many(*self._cells(architectures))
+        return _graph.key_many(*self.pruned_many(architectures))
 
     def identity(self, architecture: Architecture) -> int:
         """Return :meth:`key` of what is known to be an architecture."""
@@ -305,7 +305,7 @@ class NB101(SearchSpace):
 
     def hash_many(self, architectures: ArrayLike) -> list[str]:
         """Return the official hashes (graph_util.hash_module of the pruned cell)."""
-        return _nb101_hash.hash_cells(*self._cells(architectures))
+        return _nb101_hash.hash_cells(*self.pruned_many(architectures))
 
     # Costs.
 
@@ -316,16 +316,23 @@ class NB101(SearchSpace):
         (nasbench/lib/model_builder.py). Isomorphic forms may differ a little: channels that cannot be shared equally go
         to the first vertices.
         """
-        return _nb101_network.parameters(*self._cells(architectures))
+        return _nb101_network.parameters(*self.pruned_many(architectures))
 
     def flops_many(self, architectures: ArrayLike) -> NDArray[np.int64]:
         """Return multiply-accumulates of the convolutions and the dense layer for one image of 32 x 32, shape (n,).
 
         The source records none; this is the convention of NAS-Bench-201, without its bias.
         """
-        return _nb101_network.multiply_accumulates(*self._cells(architectures))
+        return _nb101_network.multiply_accumulates(*self.pruned_many(architectures))
 
-    def _cells(self, architectures: ArrayLike) -> _Cells:
+    def pruned_many(self, architectures: ArrayLike) -> Cells:
+        """Return the pruned cells: edges, uint8 of shape (21, n), and labels, uint8 of shape (7, n), a cell a column.
+
+        A label is an operation's index in OPERATIONS plus one, 4 for the input, 5 for the output, 0 for no vertex.
+
+        Raises:
+            InvalidArchitectureError: A row is no architecture of the space.
+        """
         return _checked(super().validated(architectures))
 
 
@@ -378,17 +385,17 @@ def _pruned(architecture: Architecture) -> tuple[list[int], list[int]]:
 # Many cells.
 
 
-def _prune(array: NDArray[np.uint8]) -> tuple[_Cells, NDArray[np.bool_]]:
+def _prune(array: NDArray[np.uint8]) -> tuple[Cells, NDArray[np.bool_]]:
     """Return the pruned cells, and which of them are valid, shape (n,)."""
     columns = np.ascontiguousarray(array.T)
     edges, labels = _graph.prune_many(columns[: len(EDGES)], VERTICES)
     labels[0] *= _INPUT
     labels[1:-1] *= columns[len(EDGES) :] + 1
     labels[-1] *= _OUTPUT
-    return _Cells(edges, labels), (labels[0] != 0) & (edges.sum(axis=0, dtype=np.uint8) <= MAX_EDGES)
+    return Cells(edges, labels), (labels[0] != 0) & (edges.sum(axis=0, dtype=np.uint8) <= MAX_EDGES)
 
 
-def _checked(array: NDArray[np.uint8]) -> _Cells:
+def _checked(array: NDArray[np.uint8]) -> Cells:
     cells, valid = _prune(array)
     if not valid.all():
         row = int(np.argmin(valid))

@@ -1,0 +1,126 @@
+"""Features of NAS-Bench-201 cells as graphs: what is alive, by what paths, and which parts it is made of.
+
+Equal for cells that differ only in dead operations, in where skip connections splice, and in the order of sums.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasbench.spaces.nb201 import NB201, OPERATIONS
+
+Groups = dict[str, tuple[list[str], NDArray[np.float64]]]
+
+_NONE, _SKIP = OPERATIONS.index("none"), OPERATIONS.index("skip_connect")
+_REAL = ("nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+"""Operations that a network computes; their indexes follow each other."""
+_FIRST = OPERATIONS.index(_REAL[0])
+_PATHS = ((3,), (0, 4), (1, 5), (0, 2, 5))
+"""Edges of each path from the input to the output."""
+_COMMON = 20
+"""A part counts as a feature if so many cells have it."""
+_SIGNATURES = [signature for length in range(4) for signature in product(range(len(_REAL)), repeat=length)]
+_SHORT = {"nor_conv_1x1": "conv1", "nor_conv_3x3": "conv3", "avg_pool_3x3": "pool"}
+
+
+def features(choices: NDArray[np.uint8]) -> Groups:
+    """Return the groups of features of many cells, shape (n, 6): names, and values of shape (n, features)."""
+    paths = _Paths(choices)
+    alive, terms = _alive(choices), _terms(choices)
+    parts = _common_parts()
+    counts = np.zeros((len(choices), len(parts)))
+    for edge in range(6):
+        place = np.minimum(np.searchsorted(parts, terms[:, edge]), len(parts) - 1)
+        rows = np.flatnonzero((parts[place] == terms[:, edge]) & alive[:, edge] & (choices[:, edge] >= _FIRST))
+        counts[rows, place[rows]] += 1
+    operations = np.stack([(alive & (choices == _FIRST + i)).sum(axis=1) for i in range(len(_REAL))], axis=1)
+    names = [_SHORT[name] for name in _REAL]
+    return {
+        "paths": ([f"paths of {_spelled(signature)}" for signature in _SIGNATURES], np.log1p(paths.signatures())),
+        "operations": ([f"live {name}" for name in names], operations.astype(np.float64)),
+        "shape": paths.shape(operations),
+        "parts": ([f"part {i}" for i in range(len(parts))], np.log1p(counts)),
+    }
+
+
+class _Paths:
+    """The four paths of many cells: whether each is alive, and how many of each operation lie on it."""
+
+    def __init__(self, choices: NDArray[np.uint8]) -> None:
+        self._operations = [choices[:, edges].astype(np.intp) for edges in _PATHS]
+        self.alive = np.stack([(operations != _NONE).all(axis=1) for operations in self._operations], axis=1)
+        self.on = np.stack(
+            [
+                np.stack([(operations == _FIRST + i).sum(axis=1) for operations in self._operations], axis=1)
+                for i in range(len(_REAL))
+            ]
+        )
+        """Shape (3, n, 4)."""
+
+    def signatures(self) -> NDArray[np.float64]:
+        """Count the live paths of each sequence of operations, skip connections left out, shape (n, 40)."""
+        starts = [0, 1, 4, 13]  # of the sequences of each length
+        counts = np.zeros((len(self.alive), len(_SIGNATURES)))
+        for operations, alive in zip(self._operations, self.alive.T, strict=True):
+            code, length = np.zeros(len(alive), np.intp), np.zeros(len(alive), np.intp)
+            for operation in operations.T:
+                real = operation >= _FIRST
+                code = np.where(real, code * len(_REAL) + operation - _FIRST, code)
+                length += real
+            rows = np.flatnonzero(alive)
+            counts[rows, np.take(starts, length[rows]) + code[rows]] += 1
+        return counts
+
+    def shape(self, operations: NDArray[np.int64]) -> tuple[list[str], NDArray[np.float64]]:
+        """Summarise: paths, and over them the most, the least and all of operations, convolutions and so on."""
+        conv1, conv3, pool = self.on
+        columns: dict[str, NDArray[np.generic]] = {"live paths": self.alive.sum(axis=1)}
+        kinds = {"operations": conv1 + conv3 + pool, "convolutions": conv1 + conv3, "conv3": conv3, "pools": pool}
+        for name, on in kinds.items():
+            columns[f"most {name} on a path"] = np.where(self.alive, on, -1).max(axis=1)
+            columns[f"fewest {name} on a path"] = np.where(self.alive, on, 9).min(axis=1)
+            columns[f"{name} over all paths"] = np.where(self.alive, on, 0).sum(axis=1)
+        columns["live convolutions"] = operations[:, 0] + operations[:, 1]
+        columns["identity path"] = (self.alive & (kinds["operations"] == 0)).any(axis=1)
+        columns["log live weights"] = np.log1p(operations[:, 0] + 9 * operations[:, 1])
+        return list(columns), np.stack(list(columns.values()), axis=1).astype(np.float64)
+
+
+def _alive(choices: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Tell which edges lie on a live path, shape (n, 6)."""
+    a, b, c, d, e, f = (choices != _NONE).T
+    reached = b | (a & c)
+    return np.stack([a & (e | (c & f)), b & f, a & c & f, d, a & e, reached & f], axis=1)
+
+
+def _terms(choices: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return a key of what each edge computes, shape (n, 6): of the cell that ends with it."""
+    space, n = NB201(), len(choices)
+    found = np.empty((n, 6), np.int64)
+    for edge in range(6):
+        cut = np.zeros_like(choices)  # nothing but this edge and what feeds its source
+        if edge in (2, 4):
+            cut[:, 0], cut[:, 4] = choices[:, 0], choices[:, edge]
+        elif edge == 5:
+            cut[:, [0, 1, 2, 5]] = choices[:, [0, 1, 2, 5]]
+        else:
+            cut[:, 3] = choices[:, edge]
+        found[:, edge] = space.key_many(cut)
+    return found
+
+
+@cache
+def _common_parts() -> NDArray[np.int64]:
+    """Return the keys of all operations applied to what, that enough of the cells contain."""
+    choices = NB201().decode(np.arange(NB201().size))
+    here = _alive(choices) & (choices >= _FIRST)
+    keys, counts = np.unique(_terms(choices)[here], return_counts=True)
+    return np.asarray(keys[counts >= _COMMON])
+
+
+def _spelled(signature: tuple[int, ...]) -> str:
+    return " ".join(_SHORT[_REAL[i]] for i in signature) or "nothing"

@@ -1,0 +1,92 @@
+"""Regressors that learn the ranks of their labels, and answer in the labels' unit.
+
+Accuracies of a search space have a long lower tail, whose few networks would dominate every squared error. Labels are
+replaced by the normal quantiles of their ranks, z = Phi^-1((rank - 1/2) / n), a model is fitted to these, and its
+predictions are carried back by linear interpolation between labels.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm, rankdata
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+Floats = NDArray[np.float64]
+
+
+class RankMap:
+    """The map between labels and the normal quantiles of their ranks.
+
+    Args:
+        labels: Shape (n,), at least two different finite values.
+
+    Raises:
+        ValueError: All labels are the same.
+    """
+
+    def __init__(self, labels: Floats) -> None:
+        values, first = np.unique(labels, return_index=True)
+        if len(values) < 2:
+            raise ValueError(f"all {len(labels)} labels are {labels[0]}: there is nothing to learn. Check the metric.")
+        self.quantiles: Floats = norm.ppf((rankdata(labels) - 0.5) / len(labels))
+        """Of the labels, in their order."""
+        self._values, self._z = values, self.quantiles[first]
+
+    def back(self, z: Floats) -> Floats:
+        """Return the values at these quantiles; beyond the labels the line between the last two goes on."""
+        found: Floats = np.interp(z, self._z, self._values)
+        for end, next_, beyond in ((0, 1, z < self._z[0]), (-1, -2, z > self._z[-1])):
+            slope = (self._values[next_] - self._values[end]) / (self._z[next_] - self._z[end])
+            found[beyond] = self._values[end] + slope * (z[beyond] - self._z[end])
+        return found
+
+
+class RankedRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """What the models share: checks, ranks, and the way back. Subclasses write the two methods at the end."""
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Learn from features and labels.
+
+        Args:
+            X: Features, shape (n, features).
+            y: Labels, shape (n,): larger is better or worse, that does not matter.
+
+        Raises:
+            ValueError: Fewer than two rows, labels that are missing, not finite or all the same, or shapes that do not
+                fit.
+        """
+        features, labels = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
+        self.ranks_ = RankMap(np.asarray(labels, np.float64))
+        self._fit_ranks(features, self.ranks_.quantiles)
+        return self
+
+    def predict(self, X: ArrayLike, return_std: bool = False) -> Any:
+        """Return predictions in the unit of the labels, shape (n,), and their standard deviations if asked for.
+
+        The prediction is the median; the deviation is half of what one standard deviation to both sides becomes on the
+        way back.
+
+        Raises:
+            NotFittedError: The model was not fitted.
+            ValueError: The features are not those of the fit.
+        """
+        z, deviation = self.predict_ranks(X)
+        mean = self.ranks_.back(z)
+        if not return_std:
+            return mean
+        return mean, (self.ranks_.back(z + deviation) - self.ranks_.back(z - deviation)) / 2
+
+    def predict_ranks(self, X: ArrayLike) -> tuple[Floats, Floats]:
+        """Return predictions as normal quantiles of ranks, and their standard deviations, both of shape (n,)."""
+        check_is_fitted(self)
+        return self._predict_ranks(validate_data(self, X, dtype=np.float64, reset=False))
+
+    def _fit_ranks(self, X: Floats, z: Floats) -> None:
+        raise NotImplementedError
+
+    def _predict_ranks(self, X: Floats) -> tuple[Floats, Floats]:
+        raise NotImplementedError

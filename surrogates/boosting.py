@@ -1,0 +1,70 @@
+"""Gradient-boosted trees: XGBoost, several times with other random subsets.
+
+Chen & Guestrin, "XGBoost: A Scalable Tree Boosting System", KDD 2016.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+from xgboost import XGBRegressor
+
+from surrogates._ranked import Floats, RankedRegressor
+
+
+class BoostedTrees(RankedRegressor):
+    """The mean of several XGBoost models that saw other rows and columns in each tree.
+
+    Small steps, shallow trees and half of everything in each: with some hundred labels that counts for more than the
+    depth. The standard deviation is that between the models: how far they agree, not how far they are off.
+
+    Args:
+        members: Models.
+        trees: Trees of each.
+        learning_rate: Shrinkage of each tree.
+        depth: Largest depth of a tree.
+        rows: Share of the labels that a tree sees.
+        columns: Share of the features that a tree sees.
+        random_state: Of these draws.
+    """
+
+    def __init__(
+        self,
+        *,
+        members: int = 3,
+        trees: int = 400,
+        learning_rate: float = 0.05,
+        depth: int = 5,
+        rows: float = 0.7,
+        columns: float = 0.5,
+        random_state: int | None = None,
+    ) -> None:
+        self.members = members
+        self.trees = trees
+        self.learning_rate = learning_rate
+        self.depth = depth
+        self.rows = rows
+        self.columns = columns
+        self.random_state = random_state
+
+    def _fit_ranks(self, X: Floats, z: Floats) -> None:
+        seeds = check_random_state(self.random_state).randint(2**31 - 1, size=self.members)
+        self.models_ = [self._model(int(seed)).fit(X, z) for seed in seeds]
+
+    def _model(self, seed: int) -> Any:
+        return XGBRegressor(
+            n_estimators=self.trees,
+            learning_rate=self.learning_rate,
+            max_depth=self.depth,
+            subsample=self.rows,
+            colsample_bytree=self.columns,
+            min_child_weight=2,
+            n_jobs=1,
+            random_state=seed,
+        )
+
+    def _predict_ranks(self, X: Floats) -> tuple[Floats, Floats]:
+        each = np.array([model.predict(X) for model in self.models_], np.float64)
+        return each.mean(axis=0), np.sqrt(each.var(axis=0) + 1e-6)
