@@ -119,7 +119,7 @@ class TestAllCells:
 
     def test_flops_of_every_cell(self, listed, architectures):
         """The list counts two more for each value that batch normalisation puts out."""
-        edges, labels = SPACE._cells(architectures)
+        edges, labels = SPACE.pruned_many(architectures)
         normalised = 32 * 32 * 128  # of the stem
         for c_in, c_out, side, repeats in CELLS:
             normalised = normalised + repeats * side * side * convolutions(edges, labels, c_in, c_out)[1]
