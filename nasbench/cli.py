@@ -119,6 +119,25 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--every-run", action="store_true", help="all runs beside their mean")
     export.add_argument("--out", type=Path, required=True, help="file to write, .csv or .parquet")
 
+    evaluate = command(
+        "evaluate-surrogates", _evaluate, "fit predictors to few labels of a table, and score them on all others"
+    )
+    evaluate.add_argument(
+        "models", nargs="*", metavar="MODEL", default=["default"], help="default, ridge, extra_trees, ... or A+B"
+    )
+    _add_table(evaluate)
+    evaluate.add_argument("--metric", help="validation_accuracy by default, or test_accuracy")
+    evaluate.add_argument("--sizes", type=_sizes, help="numbers of labels, such as 78,156; those of publications")
+    evaluate.add_argument("--splits", type=int, default=10, help="random splits of each size")
+    evaluate.add_argument(
+        "--copies",
+        choices=("apart", "together", "one"),
+        help="forms of one network: like others, on one side of a split, or only the first; as in publications",
+    )
+    evaluate.add_argument("--tested", type=int, help="predict so many of the others; all by default")
+    evaluate.add_argument("--seed", type=int, default=0, help="seed of splits and models")
+    evaluate.add_argument("--out", type=Path, default=Path("evaluation"), help="folder of the result")
+
     check = command("check", _check, "verify every value of a table file against its digests")
     check.add_argument("table", help="name or path")
 
@@ -142,6 +161,12 @@ def _budget(text: str) -> Budget:
         return Budget.parse(text)
     except NasbenchError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    if not re.fullmatch(r"[0-9]{1,7}(,[0-9]{1,7})*", text):
+        raise argparse.ArgumentTypeError(f"cannot read the sizes {text!r}: write numbers of labels, such as 78,156.")
+    return tuple(int(size) for size in text.split(","))
 
 
 def _cores() -> int:
@@ -302,6 +327,29 @@ def _attach(options: argparse.Namespace) -> None:
     write(options.out, content)
     _print_report(content.report)
     print(options.out)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from nasbench._files import write_json
+    from nasbench.table import load
+    from surrogates.evaluation import evaluate, plain, protocol_of
+    from surrogates.report import draw, render
+
+    table = load(options.table, options.dataset)
+    given = {name: getattr(options, name) for name in ("metric", "sizes", "copies", "tested")}
+    protocol = protocol_of(table)._replace(
+        splits=options.splits, seed=options.seed, **{name: value for name, value in given.items() if value is not None}
+    )
+    with _progress("fitting", "models") as progress:
+        found = evaluate(table, options.models, protocol, progress=progress)
+    out: Path = options.out
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / "evaluation.json", plain(found))
+    draw(found, out / "evaluation.png")
+    Console(width=140).print(render(found))
+    print(out / "evaluation.json", out / "evaluation.png", sep="\n")
 
 
 def _export(options: argparse.Namespace) -> None:

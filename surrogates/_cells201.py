@@ -1,6 +1,6 @@
 """Features of NAS-Bench-201 cells as graphs: what is alive, by what paths, and which parts it is made of.
 
-Equal for cells that differ only in dead operations, in where skip connections splice, and in the order of sums.
+Equal for cells that differ only in dead operations, in the order of sums, and in which of two nodes comes first.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def features(choices: NDArray[np.uint8]) -> Groups:
     return {
         "paths": ([f"paths of {_spelled(signature)}" for signature in _SIGNATURES], np.log1p(paths.signatures())),
         "operations": ([f"live {name}" for name in names], operations.astype(np.float64)),
-        "shape": paths.shape(operations),
+        "shape": paths.shape(operations, alive),
         "parts": ([f"part {i}" for i in range(len(parts))], np.log1p(counts)),
     }
 
@@ -75,19 +75,48 @@ class _Paths:
             counts[rows, np.take(starts, length[rows]) + code[rows]] += 1
         return counts
 
-    def shape(self, operations: NDArray[np.int64]) -> tuple[list[str], NDArray[np.float64]]:
-        """Summarise: paths, and over them the most, the least and all of operations, convolutions and so on."""
+    def shape(self, operations: NDArray[np.int64], alive: NDArray[np.bool_]) -> tuple[list[str], NDArray[np.float64]]:
+        """Summarise how long, how deep and how parallel the cell is.
+
+        Over the live paths, for all operations, convolutions and so on: the most and the fewest on a path, their sum,
+        how many paths have none, one, two and three, and a sum of powers, to which short paths contribute.
+
+        Args:
+            operations: Live operations of each kind, shape (n, 3).
+            alive: Which edges are alive, shape (n, 6).
+        """
         conv1, conv3, pool = self.on
-        columns: dict[str, NDArray[np.generic]] = {"live paths": self.alive.sum(axis=1)}
         kinds = {"operations": conv1 + conv3 + pool, "convolutions": conv1 + conv3, "conv3": conv3, "pools": pool}
+        columns: dict[str, NDArray[np.generic]] = {"live paths": self.alive.sum(axis=1)}
         for name, on in kinds.items():
             columns[f"most {name} on a path"] = np.where(self.alive, on, -1).max(axis=1)
             columns[f"fewest {name} on a path"] = np.where(self.alive, on, 9).min(axis=1)
             columns[f"{name} over all paths"] = np.where(self.alive, on, 0).sum(axis=1)
+            for k in range(4):
+                columns[f"paths with {k} {name}"] = (self.alive & (on == k)).sum(axis=1)
+            if name != "conv3":
+                for base in (0.3, 0.6):
+                    columns[f"{base} to the {name}, over paths"] = np.where(self.alive, base**on, 0).sum(axis=1)
+        pooled, convolved = pool > 0, kinds["convolutions"] > 0
+        columns["paths without pool"] = (self.alive & ~pooled).sum(axis=1)
+        columns["paths of pools alone"] = (self.alive & pooled & ~convolved).sum(axis=1)
+        columns["paths of conv3 without pool"] = (self.alive & (conv3 > 0) & ~pooled).sum(axis=1)
+        columns["paths that begin with pool"] = self._with_pool(first=True)
+        columns["paths that end with pool"] = self._with_pool(first=False)
         columns["live convolutions"] = operations[:, 0] + operations[:, 1]
-        columns["identity path"] = (self.alive & (kinds["operations"] == 0)).any(axis=1)
         columns["log live weights"] = np.log1p(operations[:, 0] + 9 * operations[:, 1])
+        columns["live edges into the output"] = alive[:, 3:].sum(axis=1)
+        columns["most live edges into a node between"] = np.maximum(alive[:, 0], alive[:, 1:3].sum(axis=1))
         return list(columns), np.stack(list(columns.values()), axis=1).astype(np.float64)
+
+    def _with_pool(self, *, first: bool) -> NDArray[np.int64]:
+        """Count the live paths whose first, or last, operation that is no skip connection is pooling."""
+        total = np.zeros(len(self.alive), np.int64)
+        for operations, alive in zip(self._operations, self.alive.T, strict=True):
+            ordered = operations if first else operations[:, ::-1]
+            end = np.take_along_axis(ordered, (ordered >= _FIRST).argmax(axis=1)[:, None], 1)[:, 0]
+            total += alive & (end == _FIRST + _REAL.index("avg_pool_3x3"))
+        return total
 
 
 def _alive(choices: NDArray[np.uint8]) -> NDArray[np.bool_]:

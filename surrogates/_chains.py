@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,45 +13,48 @@ from nasbench.spaces.nb_macro import NBMacro
 from surrogates._cells201 import Groups
 
 _STAGES = ((0, 1), (2, 3, 4), (5, 6, 7))
-_KERNEL, _EXPANSION = np.array([0, 3, 5]), np.array([0, 3, 6])
+_KERNEL = np.array([0, 3, 5])
 
 
 def macro(choices: NDArray[np.uint8]) -> Groups:
-    """Return the features of NAS-Bench-Macro, shape (n, 8): layers in their canonical places, and sums over stages."""
+    """Return the features of NAS-Bench-Macro, shape (n, 8).
+
+    Blocks are counted by stage; the first layer of a stage, which halves the image, is looked at by itself. Layers are
+    in the order that :meth:`NBMacro.canonical_many` gives them, so that all texts of a network are the same.
+    """
     space = NBMacro()
-    layers = space.canonical_many(choices)
-    hot = np.concatenate([layers == 1, layers == 2], axis=1)
-    columns: dict[str, NDArray[np.generic]] = {}
-    for i, stage in enumerate(_STAGES, start=1):
-        part = layers[:, stage]
-        columns[f"blocks of stage {i}"] = (part > 0).sum(axis=1)
-        columns[f"large blocks of stage {i}"] = (part == 2).sum(axis=1)
-        columns[f"receptive field of stage {i}"] = np.maximum(_KERNEL[part] - 1, 0).sum(axis=1)
-        columns[f"expansion of stage {i}"] = _EXPANSION[part].sum(axis=1)
-    columns["blocks"] = (layers > 0).sum(axis=1)
-    columns["large blocks"] = (layers == 2).sum(axis=1)
-    costs = {"log parameters": space.parameters_many(layers), "log flops": space.flops_many(layers)}
-    names = [f"layer {i + 1} is {name}" for name in ("MB3_K3", "MB6_K5") for i in range(8)]
-    return {
-        "layers": (names, hot.astype(np.float64)),
-        "shape": (list(columns), np.stack(list(columns.values()), axis=1).astype(np.float64)),
-        "costs": (list(costs), np.log(np.stack(list(costs.values()), axis=1))),
+    layers = space.canonical_many(choices).astype(np.float64)
+    stages = [layers[:, stage] for stage in _STAGES]
+    counts = {
+        **{f"blocks of stage {i}": (stage > 0).sum(axis=1) for i, stage in enumerate(stages, 1)},
+        **{f"large blocks of stage {i}": (stage == 2).sum(axis=1) for i, stage in enumerate(stages, 1)},
+        "blocks": (layers > 0).sum(axis=1),
+        "large blocks": (layers == 2).sum(axis=1),
+        **{f"block where stage {i} begins": stage[:, 0] > 0 for i, stage in enumerate(stages, 1)},
     }
+    first = {f"size of the block where stage {i} begins": stage[:, 0] for i, stage in enumerate(stages, 1)}
+    costs = {
+        "log parameters": np.log(space.parameters_many(choices)),
+        "log flops": np.log(space.flops_many(choices)),
+    }
+    each = {f"size of layer {i + 1}": layers[:, i] for i in range(8)}
+    again = {f"{name}, again": values for name, values in counts.items()}
+    return {"stages": _group({**counts, **first}), "layers": _group({**again, **each, **costs})}
+
+
+def _group(columns: Mapping[str, NDArray[Any]]) -> tuple[list[str], NDArray[np.float64]]:
+    return list(columns), np.stack(list(columns.values()), axis=1).astype(np.float64)
 
 
 def sizes(choices: NDArray[np.uint8]) -> Groups:
     """Return the features of NATS-Bench's size space, shape (n, 5): widths, their ratios, and costs."""
     space = NatsSSS()
     widths = np.log(np.array(CHANNELS, np.float64))[choices]
-    costs = {"log parameters": space.parameters_many(choices), "log flops": space.flops_many(choices)}
-    pairs = [(i, j) for j in range(5) for i in range(j)]
-    summary = {"narrowest": widths.min(axis=1), "widest": widths.max(axis=1), "mean": widths.mean(axis=1)}
-    return {
-        "widths": ([f"log width {i + 1}" for i in range(5)], widths),
-        "ratios": (
-            [f"log width {j + 1} / width {i + 1}" for i, j in pairs],
-            np.stack([widths[:, j] - widths[:, i] for i, j in pairs], axis=1),
-        ),
-        "shape": (list(summary), np.stack(list(summary.values()), axis=1)),
-        "costs": (list(costs), np.log(np.stack(list(costs.values()), axis=1))),
+    costs = {
+        "log parameters": np.log(space.parameters_many(choices)),
+        "log flops": np.log(space.flops_many(choices)),
     }
+    summary = {"narrowest": widths.min(axis=1), "widest": widths.max(axis=1), "mean": widths.mean(axis=1)}
+    each = {f"log width {i + 1}": widths[:, i] for i in range(5)}
+    ratios = {f"log width {j + 1} / width {i + 1}": widths[:, j] - widths[:, i] for j in range(5) for i in range(j)}
+    return {"widths": _group(each), "ratios": _group(ratios), "shape": _group({**summary, **costs})}

@@ -1,68 +1,68 @@
-"""Several models as one, weighted and calibrated by what they predict of labels that they have not seen."""
+"""Several models as one, weighted alike, with a standard deviation that holds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from scipy.optimize import nnls
 from scipy.stats import norm
 from sklearn.base import clone
 
 from surrogates._ranked import Floats, RankedRegressor
 
+_NOMINAL = 0.9
+"""The central interval that is made to hold."""
+
 
 class Stack(RankedRegressor):
-    """A weighted mean of models.
+    """The mean of models, calibrated by what they predict of labels that they have not seen.
 
-    Each label is predicted by models fitted without its fold, by the same procedure as the final ones. The weights are
-    the non-negative least-squares fit of these predictions to the labels, half of the way to equal weights: with few
-    labels they are noisy. The variance is that of the mixture, multiplied by what makes the central 90 % interval hold
-    for 90 % of the labels out of fold.
+    Equal weights: those that a regression on held-out predictions finds were no better from 78 to 1,563 labels. The
+    variance is that of the mixture of the members, multiplied so that the central 90 % interval holds for 90 % of the
+    labels, each predicted by members that were fitted without it (split conformal prediction: Vovk, Gammerman & Shafer,
+    "Algorithmic Learning in a Random World", 2005, with the finite-sample rank).
 
     Args:
-        models: The members, unfitted.
-        folds: Parts of the labels.
+        models: The members, unfitted :class:`RankedRegressor` objects.
+        folds: Parts of the labels that are held out.
         random_state: Of the division into folds.
 
     Attributes:
         models_: The members, fitted to all labels.
-        weights_: Their weights, which sum to one.
         temperature_: The factor on standard deviations.
     """
 
-    def __init__(self, models: Sequence[Any], *, folds: int = 5, random_state: int | None = None) -> None:
+    def __init__(
+        self, models: Sequence[RankedRegressor] = (), *, folds: int = 5, random_state: int | None = None
+    ) -> None:
         self.models = models
         self.folds = folds
         self.random_state = random_state
 
     def _fit_ranks(self, X: Floats, z: Floats) -> None:
-        means, deviations = np.empty((2, len(self.models), len(z)))
+        if not self.models:
+            raise ValueError("a stack needs at least one model; surrogates.default makes the recommended one.")
+        self.models_ = [clone(model) for model in self.models]
+        for model in self.models_:
+            model.n_features_in_ = X.shape[1]
+            model._fit_ranks(X, z)
         order = np.random.default_rng(self.random_state).permutation(len(z))
-        for held in np.array_split(order, min(self.folds, len(z) // 2)):
-            rest = np.setdiff1d(order, held)
-            for i, model in enumerate(self.models):
-                fitted = clone(model)
-                fitted.fit(X[rest], z[rest])
-                low, high = fitted.predict_ranks(X[held])
-                # The ranks of the rest are not those of all labels.
-                means[i, held] = fitted.ranks_.back(low)
-                deviations[i, held] = (fitted.ranks_.back(low + high) - fitted.ranks_.back(low - high)) / 2
-        found, _ = nnls(means.T, z)
-        equal = np.full(len(self.models), 1 / len(self.models))
-        self.weights_: Floats = (equal + found / found.sum()) / 2 if found.sum() > 0 else equal
-        mean, deviation = self._mixture(means, deviations)
+        folds = np.array_split(order, min(self.folds, len(z)))
+        mean, deviation = _mixture([model._predict_held_out(X, z, folds) for model in self.models_])
         off = np.sort(np.abs(z - mean) / deviation)
-        at = min(len(z) - 1, int(np.ceil(0.9 * (len(z) + 1))) - 1)
-        self.temperature_ = float(off[at] / norm.ppf(0.95))
-        self.models_ = [clone(model).fit(X, z) for model in self.models]
-
-    def _mixture(self, means: Floats, deviations: Floats) -> tuple[Floats, Floats]:
-        mean = self.weights_ @ means
-        return mean, np.sqrt(self.weights_ @ (deviations**2 + (means - mean) ** 2))
+        rank = min(len(z), int(np.ceil(_NOMINAL * (len(z) + 1))))
+        self.temperature_ = float(off[rank - 1] / norm.ppf((1 + _NOMINAL) / 2))
 
     def _predict_ranks(self, X: Floats) -> tuple[Floats, Floats]:
-        each = [model.predict(X, return_std=True) for model in self.models_]
-        mean, deviation = self._mixture(*map(np.array, zip(*each, strict=True)))
+        mean, deviation = _mixture([model._predict_ranks(X) for model in self.models_])
         return mean, deviation * self.temperature_
+
+    def _predict_means(self, X: Floats) -> Floats:
+        return np.asarray(np.mean([model._predict_means(X) for model in self.models_], axis=0))
+
+
+def _mixture(each: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
+    """Return mean and standard deviation of the equal mixture of normal distributions."""
+    means, deviations = np.array(each).swapaxes(0, 1)
+    mean = means.mean(axis=0)
+    return mean, np.sqrt((deviations**2 + (means - mean) ** 2).mean(axis=0))

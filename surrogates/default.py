@@ -1,0 +1,66 @@
+"""The models to take: Gaussian processes and boosted trees over graph features, stacked and calibrated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from nasbench import registry
+from surrogates.boosting import BoostedTrees
+from surrogates.encodings import GraphFeatures
+from surrogates.forest import ExtraTrees, RandomForest
+from surrogates.gaussian_process import GroupedGaussianProcess
+from surrogates.ridge import Ridge
+from surrogates.stack import Stack
+
+MEMBERS = ("ridge", "random_forest", "extra_trees", "boosted_trees", "gaussian_process")
+"""Names of the models that a stack can be made of."""
+# Trees add nothing to the process on NAS-Bench-Macro, whose accuracies are smooth sums over the layers.
+_MEMBERS = {"nb_macro": ("gaussian_process",)}
+_LENGTHS = {"nb_macro": (1.0, 4.0, 16.0)}
+_COUNTS = {"paths", "operations", "parts"}
+"""Groups of features that count what a network has."""
+
+
+def default(space: str, *, random_state: int | None = None) -> Pipeline:
+    """Return the recommended estimator, unfitted: from choices, shape (n, decisions), to accuracies.
+
+    A Gaussian process learns how a smooth function of depth and width goes on between labels, boosted trees where it
+    breaks. Together they are ahead of either at all numbers of labels that were tried (docs/surrogates.md).
+
+    Args:
+        space: Name of a search space that :class:`surrogates.encodings.GraphFeatures` knows.
+        random_state: Of everything random.
+
+    Raises:
+        EncodingError: There are no graph features of this space.
+        UnknownNameError: No search space has this name.
+    """
+    return stacked(space, _MEMBERS.get(space, ("gaussian_process", "boosted_trees")), random_state=random_state)
+
+
+def stacked(space: str, members: Sequence[str], *, random_state: int | None = None) -> Pipeline:
+    """Return a calibrated stack of some of MEMBERS over the graph features of a space.
+
+    Raises:
+        EncodingError: There are no graph features of this space.
+        UnknownNameError: No search space has this name.
+        KeyError: A member is none of MEMBERS.
+    """
+    features = GraphFeatures(space)
+    one = registry.find("spaces", space)().sample_many(1, np.random.default_rng(0))
+    groups = features.fit(one).columns()
+    counts = [i for i, group in enumerate(features.groups_) if group in _COUNTS]
+    lengths = _LENGTHS.get(space, (1.0, 2.0, 4.0))
+    models: dict[str, Any] = {
+        "ridge": Ridge(),
+        "random_forest": RandomForest(random_state=random_state),
+        "extra_trees": ExtraTrees(random_state=random_state),
+        "boosted_trees": BoostedTrees(random_state=random_state),
+        "gaussian_process": GroupedGaussianProcess(groups, counts, lengths=lengths, random_state=random_state),
+    }
+    model = Stack([models[name] for name in members], random_state=random_state)
+    return Pipeline([("features", GraphFeatures(space)), ("model", model)])

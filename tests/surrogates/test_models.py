@@ -1,0 +1,154 @@
+"""What every model promises: scikit-learn's checks, ranks in and accuracies out, the same seed the same numbers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from surrogates._ranked import RankedRegressor, RankMap
+from surrogates.boosting import BoostedTrees
+from surrogates.forest import ExtraTrees, RandomForest
+from surrogates.gaussian_process import GroupedGaussianProcess
+from surrogates.ridge import Ridge
+from surrogates.stack import Stack
+
+MODELS: list[RankedRegressor] = [
+    Ridge(),
+    RandomForest(trees=20, random_state=0),
+    ExtraTrees(trees=20, random_state=0),
+    BoostedTrees(members=2, trees=20, learning_rate=0.2, random_state=0),
+    GroupedGaussianProcess(random_state=0),
+    Stack([Ridge(), ExtraTrees(trees=10, random_state=0)], folds=3, random_state=0),
+]
+every_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
+
+
+@parametrize_with_checks(MODELS)
+def test_scikit_learn(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+def problem(n: int = 120, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Accuracies with a long lower tail, that depend on three of five features."""
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(n, 5))
+    score = features[:, 0] + 0.5 * features[:, 1] - 0.5 * np.abs(features[:, 2])
+    return features, 0.94 - 0.05 * np.exp(-score)
+
+
+@every_model
+def test_learns_the_order(model: RankedRegressor) -> None:
+    features, labels = problem()
+    others, recorded = problem(300, seed=1)
+    predicted = clone(model).fit(features, labels).predict(others)
+    order, truth = predicted.argsort().argsort(), recorded.argsort().argsort()
+    assert np.corrcoef(order, truth)[0, 1] > 0.7
+
+
+@every_model
+def test_only_the_order_of_labels_is_learnt(model: RankedRegressor) -> None:
+    features, labels = problem()
+    z, deviation = clone(model).fit(features, labels).predict_ranks(features)
+    again, same_deviation = clone(model).fit(features, np.exp(30 * labels)).predict_ranks(features)
+    np.testing.assert_array_equal(z, again)
+    np.testing.assert_array_equal(deviation, same_deviation)
+
+
+@every_model
+def test_deviations_are_positive_and_in_the_unit_of_the_labels(model: RankedRegressor) -> None:
+    features, labels = problem()
+    fitted = clone(model).fit(features, labels)
+    mean, deviation = fitted.predict(features, return_std=True)
+    assert mean.shape == deviation.shape == (120,)
+    assert (deviation > 0).all()
+    np.testing.assert_array_equal(mean, fitted.predict(features))
+    percent, in_percent = clone(model).fit(features, 100 * labels).predict(features, return_std=True)
+    np.testing.assert_allclose(percent, 100 * mean, rtol=1e-9)
+    np.testing.assert_allclose(in_percent, 100 * deviation, rtol=1e-9)
+
+
+@every_model
+def test_the_same_seed_gives_the_same_bytes(model: RankedRegressor) -> None:
+    features, labels = problem()
+    state = np.random.get_state()[1].tobytes()  # type: ignore[union-attr]
+    first = np.stack(clone(model).fit(features, labels).predict(features, return_std=True))
+    second = np.stack(clone(model).fit(features, labels).predict(features, return_std=True))
+    assert first.tobytes() == second.tobytes()
+    assert np.random.get_state()[1].tobytes() == state  # type: ignore[union-attr]
+
+
+@every_model
+@pytest.mark.parametrize(
+    ("rows", "spoil", "message"),
+    [
+        (10, lambda y: y * np.where(np.arange(10) == 3, np.nan, 1), "NaN"),
+        (10, lambda y: y * np.where(np.arange(10) == 3, np.inf, 1), "infinity"),
+        (10, lambda y: np.full(10, 0.9), "all 10 labels are 0.9"),
+        (10, lambda y: y[:7], "inconsistent numbers of samples"),
+        (1, lambda y: y, "1 sample"),
+    ],
+    ids=["missing", "infinite", "constant", "too few labels", "one row"],
+)
+def test_labels_that_teach_nothing_are_refused(model: RankedRegressor, rows: int, spoil: Any, message: str) -> None:
+    features, labels = problem(rows)
+    with pytest.raises(ValueError, match=message):
+        clone(model).fit(features, spoil(labels))
+
+
+@every_model
+def test_an_unfitted_model_says_so(model: RankedRegressor) -> None:
+    with pytest.raises(NotFittedError):
+        clone(model).predict(np.zeros((2, 5)))
+
+
+def test_a_stack_needs_members() -> None:
+    with pytest.raises(ValueError, match="at least one model"):
+        Stack().fit(*problem())
+
+
+def test_a_stack_is_the_mean_of_its_members() -> None:
+    features, labels = problem()
+    members: list[RankedRegressor] = [Ridge(), GroupedGaussianProcess(random_state=0)]
+    stack = Stack(members, random_state=0).fit(features, labels)
+    each = [clone(member).fit(features, labels).predict_ranks(features) for member in members]
+    mean, deviation = stack.predict_ranks(features)
+    np.testing.assert_allclose(mean, np.mean([z for z, _ in each], axis=0), rtol=1e-9)
+    # The variance of an equal mixture: the mean of the variances and the variance of the means.
+    spread = np.mean([s**2 for _, s in each], axis=0) + np.var([z for z, _ in each], axis=0)
+    np.testing.assert_allclose(deviation, stack.temperature_ * np.sqrt(spread), rtol=1e-9)
+
+
+def test_intervals_of_a_stack_hold_for_labels_that_it_has_not_seen() -> None:
+    inside = []
+    for seed in range(5):
+        features, labels = problem(200, seed)
+        others, recorded = problem(500, seed + 100)
+        labels = labels + 0.005 * np.random.default_rng(seed).normal(size=200)
+        recorded = recorded + 0.005 * np.random.default_rng(seed + 100).normal(size=500)
+        stack = Stack([Ridge(), ExtraTrees(trees=50, random_state=0)], random_state=0).fit(features, labels)
+        z, deviation = stack.predict_ranks(others)
+        low, high = (stack.ranks_.back(z + side * 1.6449 * deviation) for side in (-1, 1))
+        inside.append(((recorded >= low) & (recorded <= high)).mean())
+    assert 0.85 < np.mean(inside) < 0.95
+
+
+def test_quantiles_of_ranks() -> None:
+    # (rank - 1/2) / n of three labels: 1/6, 1/2, 5/6; the two that are equal share the mean of their ranks.
+    ranks = RankMap(np.array([0.9, 0.1, 0.5]))
+    np.testing.assert_allclose(ranks.quantiles, [0.967421566, -0.967421566, 0], atol=1e-9)
+    np.testing.assert_allclose(RankMap(np.array([0.9, 0.1, 0.9, 0.1])).quantiles, [0.67448975, -0.67448975] * 2)
+    np.testing.assert_allclose(ranks.back(ranks.quantiles), [0.9, 0.1, 0.5])
+    np.testing.assert_allclose(ranks.back(np.array([0.967421566 / 2, 2 * 0.967421566])), [0.7, 1.3])
+
+
+def test_importing_the_package_loads_no_library() -> None:
+    code = "import sys, surrogates; print([n for n in ('sklearn', 'xgboost', 'torch', 'scipy') if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
