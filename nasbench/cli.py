@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nasbench import __version__, registry
-from nasbench.errors import ComparisonError, ConversionError, ExportError, InvalidArchitectureError, NasbenchError
+from nasbench.errors import (
+    ComparisonError,
+    ConversionError,
+    ExportError,
+    InvalidArchitectureError,
+    MissingPackageError,
+    NasbenchError,
+)
 from nasbench.types import Architecture, Budget
 
 if TYPE_CHECKING:
@@ -334,8 +341,14 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     from nasbench._files import write_json
     from nasbench.table import load
-    from surrogates.evaluation import evaluate, plain, protocol_of
-    from surrogates.report import draw, render
+
+    try:
+        from surrogates.evaluation import evaluate, plain, protocol_of
+        from surrogates.report import draw, render
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(
+            f"evaluate-surrogates needs {error.name}, which is not installed: pip install 'nasbench-suite[surrogates]'."
+        ) from error
 
     table = load(options.table, options.dataset)
     given = {name: getattr(options, name) for name in ("metric", "sizes", "copies", "tested")}

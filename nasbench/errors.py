@@ -59,6 +59,10 @@ class ExportError(NasbenchError, ValueError):
     """A table cannot be written in the form that was asked for."""
 
 
+class MissingPackageError(NasbenchError, ImportError):
+    """What was asked for needs a package of an extra that is not installed."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str], *, hint: str = "") -> UnknownNameError:
     """Build the error for a name that is not known, with the nearest one that is.
 

@@ -1,1 +1,1 @@
-"""Learned performance predictors. None has landed yet."""
+"""Learned predictors of accuracy: encodings, one file a model, and the protocol that scores them."""

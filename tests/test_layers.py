@@ -89,7 +89,7 @@ def test_nobody_imports_the_command_line() -> None:
         ("torch", ("nasbench.training", "surrogates")),
         ("sklearn", ("surrogates",)),
         ("xgboost", ("surrogates",)),
-        ("matplotlib", ("nasbench.plot",)),
+        ("matplotlib", ("nasbench.plot", "surrogates.report")),
         ("pooch", ("nasbench._download",)),
         ("requests", ("nasbench._download",)),
         ("platformdirs", ("nasbench.fetch",)),

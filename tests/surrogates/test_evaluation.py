@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -101,6 +102,14 @@ def test_the_default_of_each_space_learns(name):
     labels = np.log(space.flops_many(choices))
     model = default(name, random_state=0).fit(choices[:80], labels[:80])
     assert kendalltau(model.predict(choices[80:]), labels[80:]).statistic > (0.7 if name == "nb201" else 0.8)
+
+
+def test_without_scikit_learn_the_command_says_what_to_install(monkeypatch, capsys):
+    for name in [name for name in sys.modules if name.split(".")[0] in ("sklearn", "surrogates")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    assert main(["evaluate-surrogates"]) == 1
+    assert "pip install 'nasbench-suite[surrogates]'" in capsys.readouterr().err
 
 
 def test_the_command(tmp_path, capsys, table):
