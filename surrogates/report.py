@@ -22,7 +22,16 @@ _COLUMNS = {
     "fit_seconds": "fit s",
     "predict_seconds": "predict s",
 }
-_MARKERS = "osD^vP*X"
+# Of the palette of Okabe & Ito; line styles and markers tell lines apart in grey.
+_LOOKS = [
+    {"color": colour, "linestyle": style, "marker": marker}
+    for colour, style, marker in zip(
+        ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"),
+        ("-", "--", "-.", ":", "-", "--", "-."),
+        "osD^vPX",
+        strict=True,
+    )
+]
 
 
 def render(found: dict[str, Any]) -> Grid:
@@ -60,18 +69,18 @@ def draw(found: dict[str, Any], path: Path) -> None:
     figure = Figure(figsize=(13, 4), layout="constrained")
     against, scatter, coverage = figure.subplots(1, 3)
     models = list(found["results"])
-    for model, marker in zip(models, _MARKERS * len(models), strict=False):
+    for i, model in enumerate(models):
         sizes = found["results"][model]
         labels = [int(size) for size in sizes]
         means = [result["mean"]["kendall"] for result in sizes.values()]
         errors = [1.96 * np.nan_to_num(result["error"]["kendall"]) for result in sizes.values()]
-        against.errorbar(labels, means, yerr=errors, marker=marker, capsize=2, label=model)
+        against.errorbar(labels, means, yerr=errors, capsize=2, label=model, **_LOOKS[i % len(_LOOKS)])
     if found["ceiling"] == found["ceiling"]:
         against.axhline(found["ceiling"], color="0.4", linestyle="--", label="knowing the truth")
     against.set(xscale="log", xlabel="labels", ylabel="Kendall tau (mean, 95 % interval)")
     against.set_xticks(labels, [f"{size:,}" for size in labels])
     against.minorticks_off()
-    against.legend()
+    against.legend(loc="lower right")
 
     # The first model, at the middle number of labels.
     size = list(found["results"][models[0]])[len(labels) // 2]
@@ -80,7 +89,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
     low = min(np.quantile(recorded, 0.05), np.quantile(predicted, 0.05))
     high = max(recorded.max(), predicted.max()) + 0.3
     scatter.plot([low, high], [low, high], color="0.4", linestyle="--")
-    scatter.plot(recorded, predicted, ".", markersize=2, alpha=0.5)
+    scatter.plot(recorded, predicted, ".", markersize=2, alpha=0.5, color=_LOOKS[0]["color"])
     scatter.set(xlim=(low, high), ylim=(low, high), xlabel="recorded, percent", ylabel="predicted, percent")
     scatter.set_title(f"{models[0]}, {size} labels; the upper 95 %")
 
@@ -88,7 +97,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
     z = np.abs(points["recorded"] - points["predicted"]) / points["deviation"]
     actual = [(z <= norm.ppf((1 + p) / 2)).mean() for p in nominal]
     coverage.plot([0, 1], [0, 1], color="0.4", linestyle="--")
-    coverage.plot(nominal, actual)
+    coverage.plot(nominal, actual, color=_LOOKS[0]["color"])
     coverage.set(xlabel="nominal coverage of the central interval", ylabel="share of recorded values inside")
     coverage.set_title(f"{models[0]}, {size} labels")
     figure.savefig(path, dpi=150)

@@ -19,6 +19,9 @@ from nasbench import Budget, load, registry, run
 
 GOLDEN = Path(__file__).parent / "golden"
 SEARCHERS = registry.names("searchers")
+# They solve linear equations or add up in the order of the machine's library: the same in any process, but not to the
+# last bit on any machine, so that there is no golden file.
+LEARNED = ["bananas", "gp_expected_improvement", "tree_confidence_bound"]
 
 
 def trajectory(name: str) -> dict[str, list[float]]:
@@ -32,7 +35,7 @@ def trajectory(name: str) -> dict[str, list[float]]:
     }
 
 
-@pytest.mark.parametrize("name", SEARCHERS)
+@pytest.mark.parametrize("name", [name for name in SEARCHERS if name not in LEARNED])
 def test_golden_trajectory(name):
     golden = json.loads((GOLDEN / f"{name}.json").read_text())
     assert trajectory(name) == golden, f"{name} searches differently. On purpose? Run: python {Path(__file__).name}"
@@ -42,8 +45,10 @@ def test_three_fresh_processes_with_other_hash_seeds_give_the_same_bytes(tmp_pat
     code = (
         "import sys; from nasbench import Budget, load, registry, run; from nasbench.history import save_histories\n"
         "table = load('nasbench201')\n"
-        "make = [registry.find('searchers', name) for name in registry.names('searchers')]\n"
-        "save_histories(sys.argv[1], (run(k(table.space, seed=1), table, Budget(300), seed=2) for k in make))\n"
+        "make = {name: registry.find('searchers', name) for name in registry.names('searchers')}\n"
+        f"budgets = {{name: Budget(40 if name in {LEARNED} else 300) for name in make}}\n"
+        "done = (run(make[name](table.space, seed=1), table, budgets[name], seed=2) for name in make)\n"
+        "save_histories(sys.argv[1], done)\n"
         "print(hash('nasbench'))"
     )
     files, hashes = set(), set()
@@ -63,13 +68,14 @@ def test_three_fresh_processes_with_other_hash_seeds_give_the_same_bytes(tmp_pat
 def test_other_searches_beside_it_change_nothing(name):
     table = load("nasbench201")
     kind = registry.find("searchers", name)
-    alone = run(kind(table.space, seed=1), table, Budget(100), seed=2)
+    budget = Budget(30 if name in LEARNED else 100)
+    alone = run(kind(table.space, seed=1), table, budget, seed=2)
     for other in SEARCHERS:
-        run(registry.find("searchers", other)(table.space, seed=9), table, Budget(50), seed=9)
-    assert run(kind(table.space, seed=1), load("nasbench201"), Budget(100), seed=2) == alone
+        run(registry.find("searchers", other)(table.space, seed=9), table, Budget(15), seed=9)
+    assert run(kind(table.space, seed=1), load("nasbench201"), budget, seed=2) == alone
 
 
 if __name__ == "__main__":
     GOLDEN.mkdir(exist_ok=True)
-    for searcher in SEARCHERS:
+    for searcher in [name for name in SEARCHERS if name not in LEARNED]:
         (GOLDEN / f"{searcher}.json").write_text(json.dumps(trajectory(searcher), indent=0) + "\n")

@@ -41,7 +41,7 @@ def test_scores_are_those_of_the_others(table):
     train, test = evaluation._split(table.space.key_many(table.architectures), 60, protocol, 1)
     assert sorted([*train, *test]) == [*range(600)]
     labels = table.column("validation_accuracy")
-    model = evaluation.make("ridge", "nb201", 4).fit(table.architectures[train], labels[train])
+    model = evaluation.make("ridge", "nb201", 4, 60).fit(table.architectures[train], labels[train])
     tau = kendalltau(labels[test], model.predict(table.architectures[test])).statistic
     assert result["scores"][1]["kendall"] == pytest.approx(tau)
     assert result["mean"]["kendall"] == pytest.approx(np.mean([score["kendall"] for score in result["scores"]]))
@@ -110,6 +110,14 @@ def test_without_scikit_learn_the_command_says_what_to_install(monkeypatch, caps
     monkeypatch.setitem(sys.modules, "sklearn", None)
     assert main(["evaluate-surrogates"]) == 1
     assert "pip install 'nasbench-suite[surrogates]'" in capsys.readouterr().err
+
+
+def test_the_default_of_nas_bench_101_learns():
+    space = registry.find("spaces", "nb101")()
+    choices = space.sample_many(60, np.random.default_rng(0))
+    labels = np.log(space.flops_many(choices))
+    model = default("nb101", labels=2000, random_state=0).fit(choices[:40], labels[:40])
+    assert kendalltau(model.predict(choices[40:]), labels[40:]).statistic > 0.6
 
 
 def test_the_command(tmp_path, capsys, table):

@@ -53,9 +53,7 @@ def test_values_are_those_of_scikit_learn():
     )
 
 
-@pytest.mark.parametrize(
-    ("recorded", "predicted", "deviation"), [(0.3, 0.1, 0.2), (0.9, 0.95, 0.01), (0.5, 0.5, 1.0)]
-)
+@pytest.mark.parametrize(("recorded", "predicted", "deviation"), [(0.3, 0.1, 0.2), (0.9, 0.95, 0.01), (0.5, 0.5, 1.0)])
 def test_crps_is_the_integral_that_defines_it(recorded, predicted, deviation):
     predictive = stats.norm(predicted, deviation)
     below = integrate.quad(lambda x: predictive.cdf(x) ** 2, -10, recorded)[0]

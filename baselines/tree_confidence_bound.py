@@ -1,0 +1,56 @@
+"""Bayesian optimisation with a forest and an upper confidence bound.
+
+F. Hutter, H. H. Hoos and K. Leyton-Brown, "Sequential Model-Based Optimization for General Algorithm Configuration",
+LION 2011, for the spread of trees as uncertainty; N. Srinivas, A. Krause, S. Kakade and M. Seeger, "Gaussian Process
+Optimization in the Bandit Setting", ICML 2010, for the bound. The weight 0.5 is naszilla's (acquisition_functions.py).
+"""
+
+from __future__ import annotations
+
+from baselines._model_based import Choices, Features, Floats, ModelBasedSearch
+from nasbench.spaces import SearchSpace
+from nasbench.types import Seed
+from surrogates.forest import ExtraTrees
+
+
+class TreeConfidenceBound(ModelBasedSearch):
+    """Evaluate where the mean of the trees plus a part of their spread is largest.
+
+    Args:
+        space: The search space.
+        seed: Seed of all draws.
+        encoding: What the trees see, ``"graph"``, ``"paths"`` or ``"choices"``; the last is one-hot, and stands
+            in where a space has no such features.
+        initial: Random architectures at the start.
+        batch: Architectures evaluated before the forest is grown anew.
+        exploration: Standard deviations added to the mean.
+        trees: Trees of the forest.
+
+    Raises:
+        ValueError: A number is below 1, the exploration negative, or the encoding unknown.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: Seed,
+        encoding: str = "graph",
+        initial: int = 5,
+        batch: int = 2,
+        exploration: float = 0.5,
+        trees: int = 50,
+    ) -> None:
+        if not exploration >= 0 or trees < 1:
+            raise ValueError(f"exploration must not be negative, trees at least 1, got {exploration} and {trees}.")
+        super().__init__(space, seed, initial, batch)
+        self.encoding = encoding
+        self._features = Features(space, encoding)
+        self.exploration = exploration
+        self.trees = trees
+
+    def _scores(self, known: Choices, accuracies: Floats, candidates: Choices) -> Floats:
+        forest = ExtraTrees(trees=self.trees, random_state=int(self._rng.integers(2**31)))
+        forest.fit(self._features.of(known), accuracies)
+        mean, deviation = forest.predict_ranks(self._features.of(candidates))
+        return mean + self.exploration * deviation

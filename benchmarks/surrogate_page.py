@@ -1,0 +1,65 @@
+"""Write the tables of docs/surrogates.md from what was measured: ``python benchmarks/surrogate_page.py FOLDER ...``.
+
+Each folder is the ``--out`` of one ``nasbench evaluate-surrogates``; the search space of its table names the block.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "surrogates.md"
+# By number of architectures: which table a folder is of, and what should be reached at each size.
+SPACES = {
+    15_625: ("nb201", {"78": 0.84, "156": 0.87, "469": 0.91, "781": 0.922, "1563": 0.932}),
+    3_969: ("nb_macro", {"50": 0.87, "100": 0.895, "500": 0.932, "1000": 0.94}),
+    423_624: ("nb101", {"100": 0.75, "172": 0.785, "424": 0.825, "4236": 0.885}),
+}
+
+
+def main(folders: list[str]) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    for folder in folders:
+        found = json.loads((Path(folder) / "evaluation.json").read_text(encoding="utf-8"))
+        space, targets = SPACES[found["architectures"]]
+        block = re.compile(rf"(<!-- {space} -->\n).*?(<!-- end -->)", re.DOTALL)
+        assert block.search(page), f"{PAGE}: no block for {space}"
+        before, after = page[: block.search(page).start()], page[block.search(page).end() :]
+        page = f"{before}<!-- {space} -->\n{text(found, targets)}\n<!-- end -->{after}"
+    PAGE.write_text(page, encoding="utf-8")
+
+
+def text(found: dict[str, Any], targets: dict[str, float]) -> str:
+    protocol, results = found["protocol"], found["results"]
+    sizes = [str(size) for size in protocol["sizes"]]
+    lines = [
+        f"{found['table']}, {protocol['metric']} of {found['architectures']:,} architectures; Kendall's tau, mean and "
+        f"standard error of {protocol['splits']} splits; knowing the truth: {found['ceiling']:.3f}.",
+        "",
+        f"| labels | {' | '.join(sizes)} |",
+        f"|---|{'---|' * len(sizes)}",
+        f"| to reach | {' | '.join(f'{targets[size]:.3f}' for size in sizes)} |",
+    ]
+    for model, by_size in results.items():
+        cells = [f"{by_size[s]['mean']['kendall']:.3f} ± {by_size[s]['error']['kendall']:.3f}" for s in sizes]
+        lines.append(f"| {model} | {' | '.join(cells)} |")
+    first = next(iter(results))
+    for name, title, scale, digits in (
+        ("kendall_top_half", "tau in the top half", 1, 3),
+        ("kendall_top_1_percent", "tau in the top 1 %", 1, 3),
+        ("regret", "regret of the predicted best, percentage points", 100, 2),
+        ("coverage_90", "inside the 90 % interval, percent", 100, 1),
+        ("coverage_50", "inside the 50 % interval, percent", 100, 1),
+        ("fit_seconds", "seconds to fit", 1, 1),
+        ("predict_seconds", "seconds to predict all others", 1, 1),
+    ):
+        cells = [f"{scale * results[first][s]['mean'][name]:.{digits}f}" for s in sizes]
+        lines.append(f"| {first}: {title} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

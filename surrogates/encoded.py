@@ -1,0 +1,70 @@
+"""A model together with its encoding, so that models that see different features can be members of one stack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from nasbench.spaces import SearchSpace
+from surrogates._ranked import Floats, RankedRegressor
+
+
+class Encoded(RankedRegressor):
+    """A model over choices, shape (n, decisions), that encodes them first.
+
+    Unlike a scikit-learn pipeline it answers a stack's questions: for ranks, and for labels held out.
+
+    Args:
+        encoding: A transformer over choices, such as those of :mod:`surrogates.encodings`, unfitted.
+        model: A :class:`RankedRegressor` over what it makes of them, unfitted.
+
+    Attributes:
+        encoding_: The fitted encoding.
+        model_: The fitted model.
+    """
+
+    def __init__(self, encoding: Any, model: RankedRegressor) -> None:
+        self.encoding = encoding
+        self.model = model
+
+    def _fit_ranks(self, X: Floats, z: Floats) -> None:
+        choices = whole(X)
+        self.encoding_ = clone(self.encoding).fit(choices)
+        features = self._features(X)
+        self.model_: RankedRegressor = clone(self.model)
+        self.model_.n_features_in_ = features.shape[1]
+        self.model_._fit_ranks(features, z)
+
+    def _predict_ranks(self, X: Floats) -> tuple[Floats, Floats]:
+        return self.model_._predict_ranks(self._features(X))
+
+    def _predict_means(self, X: Floats) -> Floats:
+        return self.model_._predict_means(self._features(X))
+
+    def _predict_held_out(self, X: Floats, z: Floats, folds: Sequence[NDArray[np.intp]]) -> tuple[Floats, Floats]:
+        return self.model_._predict_held_out(self._features(X), z, folds)
+
+    def _features(self, X: Floats) -> Floats:
+        return np.asarray(self.encoding_.transform(whole(X)), np.float64)
+
+
+def whole(X: Floats) -> NDArray[Any]:
+    """Return choices as integers again, which the checks of scikit-learn turn into floats.
+
+    Numbers that are not whole, or out of a choice's range, come back as they are: the search space refuses them.
+    """
+    integers = np.clip(X, -1, 256).astype(np.int64)
+    return integers if (integers == X).all() else X
+
+
+def checked(space: SearchSpace, X: Floats) -> NDArray[np.uint8]:
+    """Return choices as uint8.
+
+    Raises:
+        InvalidArchitectureError: They are no architectures of the space.
+    """
+    return space.validated(whole(X))
