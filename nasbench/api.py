@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from nasbench.convert.cached import cached
+from nasbench.cached import cached
 from nasbench.errors import NasbenchError
 from nasbench.lib._records import METRICS, Records, Statistics
 from nasbench.lib.model_spec import ModelSpec

@@ -24,7 +24,7 @@ LAYERS = [
     {"nasbench.attach", "nasbench.data"},
     {"nasbench.convert"},
     {"nasbench._download"},
-    {"nasbench.fetch", "nasbench.convert.cached"},
+    {"nasbench.fetch", "nasbench.cached"},
     {"nasbench.table"},
     {"nasbench.export"},
     {"nasbench.search", "nasbench.history"},

@@ -55,7 +55,7 @@ def find_table(given: Any, base: str, cached_name: str) -> str:
 
 
 def _converted(path: str) -> str:
-    from nasbench.convert.cached import cached  # not needed for tables
+    from nasbench.cached import cached  # not needed for tables
 
     if path.endswith(".pth"):
         return str(cached("nasbench201-pth", path))

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from nasbench.cached import cached
 from nasbench.convert import nas_bench_macro, nats_bench
-from nasbench.convert.cached import cached
 from nasbench.errors import ConversionError, FetchError, UnknownNameError
 from nasbench.store import TableFile
 
-SAMPLES = Path(__file__).parents[2] / "../shared/data/nats_tss"
+SAMPLES = Path(__file__).parents[1] / "../shared/data/nats_tss"
 
 
 @pytest.fixture
