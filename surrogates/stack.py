@@ -17,10 +17,10 @@ _NOMINAL = 0.9
 class Stack(RankedRegressor):
     """The mean of models, calibrated by what they predict of labels that they have not seen.
 
-    Equal weights: those that a regression on held-out predictions finds were no better from 78 to 1,563 labels. The
-    variance is that of the mixture of the members, multiplied so that the central 90 % interval holds for 90 % of the
-    labels, each predicted by members that were fitted without it (split conformal prediction: Vovk, Gammerman & Shafer,
-    "Algorithmic Learning in a Random World", 2005, with the finite-sample rank).
+    Weights are equal: with a hundred labels others would mostly be noise. The variance is that of the mixture of the
+    members, multiplied so that the central 90 % interval holds for 90 % of the labels, each predicted by members that
+    were fitted without it; a process keeps the weights of its kernels, and trees their spread (after cross-conformal
+    prediction: Vovk, Gammerman & Shafer, "Algorithmic Learning in a Random World", 2005, with the finite-sample rank).
 
     Args:
         models: The members, unfitted :class:`RankedRegressor` objects.
