@@ -1,7 +1,8 @@
 """Write the tables of docs/surrogates.md from what was measured: ``python benchmarks/surrogate_page.py FOLDER ...``.
 
 Each folder is the ``--out`` of one ``nasbench evaluate-surrogates``; the search space of its table, and whether
-models had inputs, name the block.
+models had inputs, name the block. What takes hours may be measured in parts: folders of one block that differ in
+``--sizes`` alone become one table.
 """
 
 from __future__ import annotations
@@ -23,16 +24,36 @@ SPACES = {
 
 
 def main(folders: list[str]) -> None:
-    page = PAGE.read_text(encoding="utf-8")
+    found: dict[str, dict[str, Any]] = {}
     for folder in folders:
-        found = json.loads((Path(folder) / "evaluation.json").read_text(encoding="utf-8"))
-        space, targets = SPACES[found["architectures"]]
-        space += "_inputs" if found["inputs"] else ""
-        block = re.compile(rf"(<!-- {space} -->\n).*?(<!-- end -->)", re.DOTALL)
-        assert block.search(page), f"{PAGE}: no block for {space}"
-        before, after = page[: block.search(page).start()], page[block.search(page).end() :]
-        page = f"{before}<!-- {space} -->\n{text(found, targets)}\n<!-- end -->{after}"
+        part = json.loads((Path(folder) / "evaluation.json").read_text(encoding="utf-8"))
+        block = SPACES[part["architectures"]][0] + ("_inputs" if part["inputs"] else "")
+        found[block] = joined(found[block], part) if block in found else part
+    page = PAGE.read_text(encoding="utf-8")
+    for block, evaluation in found.items():
+        place = re.compile(rf"(?<=<!-- {block} -->\n).*?(?=\n<!-- end -->)", re.DOTALL)
+        assert place.search(page), f"{PAGE}: no block for {block}"
+        table = text(evaluation, SPACES[evaluation["architectures"]][1])
+        page = place.sub(lambda _, table=table: table, page, count=1)
     PAGE.write_text(page, encoding="utf-8")
+
+
+def joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """Return two evaluations of the same models and protocol as one, sizes in rising order."""
+    sizes = first["protocol"]["sizes"], second["protocol"]["sizes"]
+    both = [
+        {
+            **{name: part[name] for name in ("digest", "inputs")},
+            **part["protocol"],
+            "sizes": None,
+            "models": [*part["results"]],
+        }
+        for part in (first, second)
+    ]
+    assert both[0] == both[1], "two evaluations that differ in more than their sizes"
+    assert not set(sizes[0]) & set(sizes[1]), "two evaluations of the same sizes"
+    results = {name: {**by_size, **second["results"][name]} for name, by_size in first["results"].items()}
+    return {**first, "protocol": {**first["protocol"], "sizes": sorted(sizes[0] + sizes[1])}, "results": results}
 
 
 def text(found: dict[str, Any], targets: dict[str, float]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,11 @@ from surrogates.stack import Stack
 
 MEMBERS = ("ridge", "random_forest", "extra_trees", "boosted_trees", "gaussian_process", "neural_networks")
 """Names of the models that a stack can be made of."""
-# Trees add nothing to the process on NAS-Bench-Macro, whose accuracies are smooth sums over the layers.
-_MEMBERS = {"nb_macro": ("gaussian_process",)}
+_MEMBERS: Mapping[str, Mapping[str, float]] = {
+    # Accuracies are smooth sums over the layers: trees would make it worse.
+    "nb_macro": {"gaussian_process": 2, "neural_networks": 1},
+}
+"""The members of the recommended stack and their weights, where they are not a process and trees in equal parts."""
 _LENGTHS = {"nb_macro": (1.0, 4.0, 16.0)}
 _COUNTS = {"paths", "operations", "parts"}
 """Groups of features that count what a network has."""
@@ -32,7 +35,8 @@ def default(space: str, *, labels: int = 500, inputs: Sequence[Extra] = (), rand
 
     A Gaussian process learns how a smooth function of depth and width goes on between labels, boosted trees where it
     breaks. Together they are ahead of either at all numbers of labels that were tried (docs/surrogates.md). On
-    NAS-Bench-101 graph networks join them, which need torch.
+    NAS-Bench-101 graph networks join them, and on NAS-Bench-Macro neural networks take the place of trees: both need
+    torch.
 
     Args:
         space: Name of a search space that :class:`surrogates.encodings.GraphFeatures` knows.
@@ -44,7 +48,7 @@ def default(space: str, *, labels: int = 500, inputs: Sequence[Extra] = (), rand
         EncodingError: There are no graph features of this space.
         InputError: The space is nb101, whose default takes no inputs.
         UnknownNameError: No search space has this name.
-        MissingPackageError: The space is nb101, and torch is not installed.
+        MissingPackageError: The space is nb101 or nb_macro, and torch is not installed.
     """
     if space == "nb101":
         if inputs:
@@ -57,14 +61,19 @@ def default(space: str, *, labels: int = 500, inputs: Sequence[Extra] = (), rand
                 "pip install 'nasbench-suite[train]'; or take gaussian_process+boosted_trees."
             ) from error
         return _default101.default(labels, random_state=random_state)
-    members = _MEMBERS.get(space, ("gaussian_process", "boosted_trees"))
-    return stacked(space, members, inputs=inputs, random_state=random_state)
+    members = _MEMBERS.get(space, {"gaussian_process": 1, "boosted_trees": 1})
+    return stacked(space, [*members], weights=[*members.values()], inputs=inputs, random_state=random_state)
 
 
 def stacked(
-    space: str, members: Sequence[str], *, inputs: Sequence[Extra] = (), random_state: int | None = None
+    space: str,
+    members: Sequence[str],
+    *,
+    weights: Sequence[float] | None = None,
+    inputs: Sequence[Extra] = (),
+    random_state: int | None = None,
 ) -> Encoded:
-    """Return a calibrated stack of some of MEMBERS over the graph features of a space, and inputs.
+    """Return a calibrated stack of some of MEMBERS, by weight, over the graph features of a space, and inputs.
 
     Raises:
         EncodingError: There are no graph features of this space.
@@ -88,7 +97,7 @@ def stacked(
     }
     if "neural_networks" in members:
         models["neural_networks"] = _neural_networks(random_state)
-    model = Stack([models[name] for name in members], random_state=random_state)
+    model = Stack([models[name] for name in members], weights=weights, random_state=random_state)
     encoding = GraphFeaturesWithInputs(space, inputs) if inputs else GraphFeatures(space)
     return Encoded(encoding, model)
 

@@ -1,4 +1,4 @@
-"""Several models as one, weighted alike, with a standard deviation that holds."""
+"""Several models as one, with a standard deviation that holds."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ _NOMINAL = 0.9
 class Stack(RankedRegressor):
     """The mean of models, calibrated by what they predict of labels that they have not seen.
 
-    Weights are equal: with a hundred labels others would mostly be noise. The variance is that of the mixture of the
-    members, multiplied so that the central 90 % interval holds for 90 % of the labels, each predicted by members that
-    were fitted without it; a process keeps the weights of its kernels, and trees their spread (after cross-conformal
-    prediction: Vovk, Gammerman & Shafer, "Algorithmic Learning in a Random World", 2005, with the finite-sample rank).
+    Weights are given, not learnt: with a hundred labels those would mostly be noise. The variance is that of the
+    mixture of the members, multiplied so that the central 90 % interval holds for 90 % of the labels, each predicted by
+    members that were fitted without it; a process keeps the weights of its kernels, and trees their spread (after
+    cross-conformal prediction: Vovk, Gammerman & Shafer, "Algorithmic Learning in a Random World", 2005, with the
+    finite-sample rank).
 
     Args:
         models: The members, unfitted :class:`RankedRegressor` objects.
+        weights: Of the members, positive; all alike by default.
         folds: Parts of the labels that are held out.
         random_state: Of the division into folds.
 
@@ -33,22 +35,32 @@ class Stack(RankedRegressor):
     """
 
     def __init__(
-        self, models: Sequence[RankedRegressor] = (), *, folds: int = 5, random_state: int | None = None
+        self,
+        models: Sequence[RankedRegressor] = (),
+        *,
+        weights: Sequence[float] | None = None,
+        folds: int = 5,
+        random_state: int | None = None,
     ) -> None:
         self.models = models
+        self.weights = weights
         self.folds = folds
         self.random_state = random_state
 
     def _fit_ranks(self, X: Floats, z: Floats) -> None:
         if not self.models:
             raise ValueError("a stack needs at least one model; surrogates.default makes the recommended one.")
+        if self.weights is not None:
+            weights = np.asarray(self.weights, np.float64)
+            if weights.shape != (len(self.models),) or not (np.isfinite(weights) & (weights > 0)).all():
+                raise ValueError(f"expected {len(self.models)} positive weights, one a model; found {self.weights}.")
         self.models_ = [clone(model) for model in self.models]
         for model in self.models_:
             model.n_features_in_ = X.shape[1]
             model._fit_ranks(X, z)
         order = np.random.default_rng(self.random_state).permutation(len(z))
         folds = np.array_split(order, min(self.folds, len(z)))
-        mean, deviation = _mixture([model._predict_held_out(X, z, folds) for model in self.models_])
+        mean, deviation = self._mixture([model._predict_held_out(X, z, folds) for model in self.models_])
         off = np.sort(np.abs(z - mean) / deviation)
         rank = min(len(z), int(np.ceil(_NOMINAL * (len(z) + 1))))
         self.temperature_ = float(off[rank - 1] / norm.ppf((1 + _NOMINAL) / 2))
@@ -64,15 +76,14 @@ class Stack(RankedRegressor):
             model._restore(state[f"member_{i}"])
 
     def _predict_ranks(self, X: Floats) -> tuple[Floats, Floats]:
-        mean, deviation = _mixture([model._predict_ranks(X) for model in self.models_])
+        mean, deviation = self._mixture([model._predict_ranks(X) for model in self.models_])
         return mean, deviation * self.temperature_
 
     def _predict_means(self, X: Floats) -> Floats:
-        return np.asarray(np.mean([model._predict_means(X) for model in self.models_], axis=0))
+        return np.asarray(np.average([model._predict_means(X) for model in self.models_], axis=0, weights=self.weights))
 
-
-def _mixture(each: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
-    """Return mean and standard deviation of the equal mixture of normal distributions."""
-    means, deviations = np.array(each).swapaxes(0, 1)
-    mean = means.mean(axis=0)
-    return mean, np.sqrt((deviations**2 + (means - mean) ** 2).mean(axis=0))
+    def _mixture(self, each: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
+        """Return mean and standard deviation of the mixture of normal distributions."""
+        means, deviations = np.array(each).swapaxes(0, 1)
+        mean = np.average(means, axis=0, weights=self.weights)
+        return mean, np.sqrt(np.average(deviations**2 + (means - mean) ** 2, axis=0, weights=self.weights))

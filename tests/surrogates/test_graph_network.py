@@ -103,6 +103,21 @@ def test_refuses_other_spaces() -> None:
         GraphNetwork("nb201").fit(np.zeros((5, 6), np.uint8), np.arange(5.0))
 
 
+def test_refuses_parameters_of_another_network(fitted: GraphNetwork) -> None:
+    state = fitted.state()
+    weights = state["model"]["weights"]
+    for wrong in (
+        {name: value for name, value in weights.items() if name != "hidden"},
+        {**weights, "hidden": weights["hidden"][:, :, :-1]},
+        {**weights, "hidden": weights["hidden"][:1]},
+    ):
+        with pytest.raises(ValueError, match="no parameters of this graph network"):
+            clone(fitted).restore({**state, "model": {**state["model"], "weights": wrong}})
+    biases = {name: value[:, :, :1] for name, value in state["model"]["biases"].items()}
+    with pytest.raises(ValueError, match="no parameters of this graph network"):
+        clone(fitted).restore({**state, "model": {**state["model"], "biases": biases}})
+
+
 def test_an_encoded_model_is_the_model_on_features() -> None:
     """What a pipeline predicts, predictions held out included."""
     trees = BoostedTrees(trees=20, random_state=0)

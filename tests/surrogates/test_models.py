@@ -27,7 +27,7 @@ MODELS: list[RankedRegressor] = [
     BoostedTrees(members=2, trees=20, learning_rate=0.2, random_state=0),
     GroupedGaussianProcess(random_state=0),
     NeuralNetworks(members=3, epochs=30, random_state=0),
-    Stack([Ridge(), ExtraTrees(trees=10, random_state=0)], folds=3, random_state=0),
+    Stack([Ridge(), ExtraTrees(trees=10, random_state=0)], weights=[1, 2], folds=3, random_state=0),
 ]
 every_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
 
@@ -135,6 +135,26 @@ def test_features_of_another_space_are_refused(model: RankedRegressor) -> None:
 def test_an_unfitted_model_says_so(model: RankedRegressor) -> None:
     with pytest.raises(NotFittedError):
         clone(model).predict(np.zeros((2, 5)))
+
+
+def test_a_stack_is_the_mixture_of_its_members_by_weight() -> None:
+    features, labels = problem(60)
+    others, _ = problem(40, seed=1)
+    members = [Ridge(), ExtraTrees(trees=10, random_state=0)]
+    stack = Stack(members, weights=[3, 1], random_state=0).fit(features, labels)
+    (a, own_a), (b, own_b) = (clone(member).fit(features, labels).predict_ranks(others) for member in members)
+    mean, deviation = stack.predict_ranks(others)
+    np.testing.assert_allclose(mean, 0.75 * a + 0.25 * b)
+    # The variance of a mixture: E[x^2] - E[x]^2.
+    variance = 0.75 * (own_a**2 + a**2) + 0.25 * (own_b**2 + b**2) - mean**2
+    np.testing.assert_allclose(deviation, stack.temperature_ * np.sqrt(variance))
+    np.testing.assert_array_equal(stack.predict(others), stack.predict(others, return_std=True)[0])
+
+
+@pytest.mark.parametrize("weights", [[1], [1, 0], [1, -1], [1, 2, 3], [1, np.nan], [1, np.inf]])
+def test_a_stack_refuses_weights_that_are_none(weights: list[float]) -> None:
+    with pytest.raises(ValueError, match="expected 2 positive weights"):
+        Stack([Ridge(), Ridge()], weights=weights).fit(*problem())
 
 
 def test_a_stack_needs_members() -> None:
