@@ -2,7 +2,8 @@
 
 Lakshminarayanan, Pritzel & Blundell, "Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles",
 NeurIPS 2017: networks that differ in their first parameters and in the order of the labels, whose spread is the
-deviation. The loss, the sizes and the training are our own choice, on NAS-Bench-201 (docs/surrogates.md).
+deviation. The loss, the sizes and the training are our own choice, on NAS-Bench-201 and NAS-Bench-Macro
+(docs/surrogates.md).
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ class NeuralNetworks(RankedRegressor):
         self,
         *,
         members: int = 8,
-        width: int = 32,
-        epochs: int = 100,
+        width: int = 16,
+        epochs: int = 150,
         learning_rate: float = 5e-3,
         weight_decay: float = 1e-2,
         random_state: int | None = None,
