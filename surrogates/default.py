@@ -56,10 +56,7 @@ def default(space: str, *, labels: int = 500, inputs: Sequence[Extra] = (), rand
         try:
             from surrogates import _default101
         except ModuleNotFoundError as error:
-            raise MissingPackageError(
-                f"the default model of nb101 needs {error.name}, which is not installed: "
-                "pip install 'nasbench-suite[train]'; or take gaussian_process+boosted_trees."
-            ) from error
+            raise _missing(space, error) from error
         return _default101.default(labels, random_state=random_state)
     members = _MEMBERS.get(space, {"gaussian_process": 1, "boosted_trees": 1})
     return stacked(space, [*members], weights=[*members.values()], inputs=inputs, random_state=random_state)
@@ -96,17 +93,19 @@ def stacked(
         "gaussian_process": GroupedGaussianProcess(groups, counts, lengths=lengths, random_state=random_state),
     }
     if "neural_networks" in members:
-        models["neural_networks"] = _neural_networks(random_state)
+        try:
+            from surrogates.neural_network import NeuralNetworks
+        except ModuleNotFoundError as error:
+            raise _missing(space, error) from error
+        models["neural_networks"] = NeuralNetworks(random_state=random_state)
     model = Stack([models[name] for name in members], weights=weights, random_state=random_state)
     encoding = GraphFeaturesWithInputs(space, inputs) if inputs else GraphFeatures(space)
     return Encoded(encoding, model)
 
 
-def _neural_networks(random_state: int | None) -> Any:
-    try:
-        from surrogates.neural_network import NeuralNetworks
-    except ModuleNotFoundError as error:
-        raise MissingPackageError(
-            f"neural_networks need {error.name}, which is not installed: pip install 'nasbench-suite[train]'."
-        ) from error
-    return NeuralNetworks(random_state=random_state)
+def _missing(space: str, error: ModuleNotFoundError) -> MissingPackageError:
+    without = "gaussian_process" if space == "nb_macro" else "gaussian_process+boosted_trees"
+    return MissingPackageError(
+        f"this model of {space} needs {error.name}, which is not installed: pip install 'nasbench-suite[train]'; "
+        f"or take the model {without}."
+    )

@@ -12,10 +12,12 @@ from scipy.stats import kendalltau
 
 from nasbench import load, registry
 from nasbench.cli import main
+from nasbench.errors import MissingPackageError
 from nasbench.store import SOURCE_FIELDS, Column, DatasetContent, TableContent, write
 from surrogates import evaluation
 from surrogates.default import default
-from surrogates.evaluation import EvaluationError, Protocol, evaluate, protocol_of
+from surrogates.encoded import Encoded
+from surrogates.evaluation import EvaluationError, Protocol, evaluate, make, protocol_of
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +112,19 @@ def test_without_scikit_learn_the_command_says_what_to_install(monkeypatch, caps
     monkeypatch.setitem(sys.modules, "sklearn", None)
     assert main(["evaluate-surrogates"]) == 1
     assert "pip install 'nasbench-suite[surrogates]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("space", "other"), [("nb101", "gaussian_process+boosted_trees"), ("nb_macro", "gaussian_process")]
+)
+def test_without_torch_a_default_that_needs_it_names_another_model(monkeypatch, space, other):
+    for name in ("graph_network", "neural_network", "_torch", "_default101"):
+        monkeypatch.delitem(sys.modules, f"surrogates.{name}", raising=False)
+    monkeypatch.delattr("surrogates._default101", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingPackageError, match=re.escape(f"nasbench-suite[train]'; or take the model {other}.")):
+        default(space)
+    assert isinstance(make(other, space, 0, 100), Encoded)
 
 
 def test_the_default_of_nas_bench_101_learns():
