@@ -110,7 +110,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
     """Draw tau against labels, predicted against recorded values, and nominal against actual coverage."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(13, 4), layout="constrained")
+    figure = Figure(figsize=(13, 4.4), layout="constrained")
     against, scatter, coverage = figure.subplots(1, 3)
     models = list(found["results"])
     for i, model in enumerate(models):
@@ -124,7 +124,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
     against.set(xscale="log", xlabel="labels", ylabel="Kendall tau (mean, 95 % interval)")
     against.set_xticks(labels, [f"{size:,}" for size in labels])
     against.minorticks_off()
-    against.legend(loc="lower right")
+    figure.legend(loc="outside upper left", ncols=6, frameon=False)  # inside it would hide a curve
 
     # The first model, at the middle number of labels.
     size = list(found["results"][models[0]])[len(labels) // 2]
