@@ -31,9 +31,9 @@ def main(folders: list[str]) -> None:
         found[block] = joined(found[block], part) if block in found else part
     page = PAGE.read_text(encoding="utf-8")
     for block, evaluation in found.items():
-        place = re.compile(rf"(?<=<!-- {block} -->\n).*?(?=\n<!-- end -->)", re.DOTALL)
+        place = re.compile(rf"(?<=<!-- {block} -->\n).*?(?=<!-- end -->)", re.DOTALL)
         assert place.search(page), f"{PAGE}: no block for {block}"
-        table = text(evaluation, SPACES[evaluation["architectures"]][1])
+        table = text(evaluation, SPACES[evaluation["architectures"]][1]) + "\n"
         page = place.sub(lambda _, table=table: table, page, count=1)
     PAGE.write_text(page, encoding="utf-8")
 
