@@ -80,5 +80,5 @@ def test_without_torch_the_command_says_what_to_install(monkeypatch: pytest.Monk
     monkeypatch.delitem(sys.modules, "surrogates.neural_network")
     monkeypatch.setitem(sys.modules, "torch", None)
     assert main(["evaluate-surrogates", "neural_networks"]) == 1
-    assert "neural_networks need torch" in (told := capsys.readouterr().err)
+    assert "this model of nb201 needs torch" in (told := capsys.readouterr().err)
     assert "pip install 'nasbench-suite[train]'" in told
