@@ -6,6 +6,7 @@ import pytest
 import torch
 from _small import CIFAR10
 
+from nasbench.training import cifar10
 from nasbench.training.recipes import RECIPES
 
 
@@ -73,7 +74,6 @@ def test_the_cosine_of_steps_in_closed_form(name: str, steps: int, step: int, ex
 
 
 def test_the_published_means_are_those_of_real_images() -> None:
-    cifar10 = pytest.importorskip("nasbench.training.cifar10")
     if not CIFAR10.is_dir():
         pytest.skip("the real images ../shared/data/cifar10 are not here")
     pixels = cifar10.read(CIFAR10 / "data_batch_1.bin").pixels.double()
