@@ -31,6 +31,10 @@ class HistoryFileError(NasbenchError, ValueError):
     """A file is not a readable set of histories."""
 
 
+class AnalysisError(NasbenchError, ValueError):
+    """A statistic is not defined for these histories or this table, such as for histories of another benchmark."""
+
+
 class ConversionError(NasbenchError, ValueError):
     """A raw benchmark file is not what its format says; nothing was written."""
 
@@ -45,6 +49,10 @@ class FetchError(NasbenchError, OSError):
 
 class BudgetError(NasbenchError, ValueError):
     """A budget that is not a positive amount of evaluations, seconds or epochs."""
+
+
+class RulesError(NasbenchError, ValueError):
+    """Rules of play that do not exist."""
 
 
 class SearcherError(NasbenchError, RuntimeError):
