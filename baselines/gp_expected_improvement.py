@@ -35,10 +35,10 @@ class GPExpectedImprovement(ModelBasedSearch):
         space: The search space.
         seed: Seed of all draws.
         encodings: What each process sees: ``"graph"``, ``"paths"``, ``"truncated_paths"`` or ``"choices"``; the last is
-            one-hot, and stands in where a space has no such features. Ours, as the next three.
-        initial: Random architectures at the start.
-        batch: Architectures evaluated before the processes are fitted anew.
-        parents: How many of the best have their neighbours looked at.
+            one-hot, and stands in where a space has no such features. Ours.
+        initial: Random architectures at the start. Ours.
+        batch: Architectures evaluated before the processes are fitted anew. Ours.
+        parents: How many of the best have their neighbours looked at. Ours.
 
     Raises:
         ValueError: A number is below 1, or an encoding is unknown or there is none.
