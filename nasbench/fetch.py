@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from nasbench import registry
 from nasbench._download import DISK_FULL, disk_full, download
+from nasbench._files import checked_path
 from nasbench.convert import Progress, silent
 from nasbench.errors import FetchError, NasbenchError, TableFileError, unknown_name
 from nasbench.store import TableFile, write
@@ -119,14 +120,25 @@ def names() -> list[str]:
 
 
 def cache_folder(cache: str | os.PathLike[str] | None = None) -> Path:
-    """Return the folder that is given, else ``NASBENCH_CACHE``, else the system's one; it need not exist."""
+    """Return the folder that is given, else ``NASBENCH_CACHE``, else the system's one; it need not exist.
+
+    Raises:
+        FetchError: It begins with ``~`` and there is no such user, or none is set and this user has no home folder.
+        FileNameError: Its path is no UTF-8 text.
+    """
     if cache is None:
         cache = os.environ.get("NASBENCH_CACHE")
-    if not cache:
+    try:
+        if cache:
+            return Path(checked_path(cache)).expanduser().absolute()
         from platformdirs import user_cache_dir  # what pooch.os_cache returns, without the 70 ms of importing pooch
 
-        cache = user_cache_dir("nasbench")
-    return Path(cache).expanduser().absolute()
+        return Path(checked_path(user_cache_dir("nasbench"))).expanduser().absolute()
+    except RuntimeError:  # pathlib's or platformdirs', where no home folder is known
+        whose = f"{os.fspath(cache)}: there is no such user" if cache else "the home folder of this user is not known"
+        raise FetchError(
+            f"{whose}, so there is no folder for the cache. Set the environment variable NASBENCH_CACHE to a folder."
+        ) from None
 
 
 def cached_table(name: str, cache: str | os.PathLike[str] | None = None) -> Path | None:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nasbench._files import checked_path
 from nasbench.attach import Attachment
 from nasbench.convert._safe_pickle import PLAIN_GLOBALS, load_pickle_from
 from nasbench.errors import ConversionError, InvalidArchitectureError
@@ -106,7 +107,7 @@ def read(source: str | os.PathLike[str], table: TableFile) -> Attachment:
             is no number, is infinite, or negative but not -1.
         UnsafeFileError: The file asks to run code.
     """
-    path, space = Path(source), NB201()
+    path, space = Path(checked_path(source)), NB201()
     if table.space != space.name:
         raise ConversionError(
             f"{path}: HW-NAS-Bench is of NAS-Bench-201 (search space {space.name}); {table.path} is of {table.space}."
