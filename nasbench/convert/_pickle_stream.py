@@ -15,6 +15,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from nasbench.convert._pickle_bounds import TooMuchError
 from nasbench.convert._safe_pickle import DType, refused_global, refused_reference
 from nasbench.errors import ConversionError
 
@@ -22,6 +23,12 @@ _READ = 2**20
 _AHEAD = 2**16
 """Bytes that are there when an instruction starts: more than any run of numbers that is read at once."""
 _LONGEST_TEXT = 2**24
+# What an item may take, and what may be kept of all: an item of NATS-Bench has 330,000 bytes and 50,000 values; of each
+# item of its size space 88 short texts are kept, 3 million in all.
+_LONGEST_ITEM = 2**23
+_DEEPEST, _MOST_CONTAINERS, _MOST_TUPLES, _WIDEST_TUPLE = 100, 2**18, 2000, 100
+_MOST_REMEMBERED, _MOST_KEPT = 2**22, 2**28
+_LONGEST_INTEGER, _MOST_INTEGERS = 8, 100
 # The items of a curve, key and number: they are nearly all of a file, and are read many at a time. The key is a small
 # number (K), or a text that came before (h, j); the number a float of eight bytes, the highest first (G).
 _SHORT_TEXT, _MEMOIZE, _FLOAT = 0x8C, 0x94, ord("G")
@@ -51,7 +58,7 @@ def stream_items(
     Raises:
         UnsafeFileError: The pickle asks for any other global, or for a persistent object; nothing was run.
         ConversionError: This is no complete pickle of a dictionary, it needs an instruction that no results need, an
-            item refers to another one, or something follows it.
+            item refers to another one or asks for more than any results, or something follows it.
     """
     try:
         machine = _Machine(file, name, allowed, at, advice and f" {advice}")
@@ -62,6 +69,10 @@ def stream_items(
             file.seek(-machine.left(), 1)
     except ConversionError:
         raise
+    except TooMuchError as excess:
+        raise ConversionError(
+            f"{name}: refused. It asks for {excess}, and no results do.{advice and ' '}{advice}"
+        ) from None
     except Exception as error:  # a damaged pickle may cause anything
         raise ConversionError(
             f"{name}: not a complete pickle ({type(error).__name__}: {str(error)[:160]}). Download it again."
@@ -80,6 +91,8 @@ class _Machine:
         self._memo: dict[int, Any] = {}
         self._remembered = 0
         self._recent: list[int] = []
+        self._kept = 0
+        self._new_item()
         self._done: dict[int, Callable[[], None]] = {
             code: getattr(self, f"_{method}") for codes, method in _INSTRUCTIONS.items() for code in codes
         }
@@ -100,8 +113,8 @@ class _Machine:
                 raise ValueError(f"instruction {bytes([code])!r}, which no results need") from None
             do()
             if code == ord("(") and self._in_large():
-                entries = self._below[-1][:-2] if len(self._below) == 2 else []
-                while told < len(entries):
+                entries = self._below[-1]
+                while len(self._below) == 2 and told < len(entries) - 2:
                     yield (entries[told],), entries[told + 1]
                     told += 2
             # The next key says that an item is complete; behind an empty dictionary it may be that one's first.
@@ -140,8 +153,11 @@ class _Machine:
         """
         if not 1 <= len(self._below) <= 2:
             return False
-        parent = self._below[-1][1:] if len(self._below) == 1 else self._below[1]
-        return len(parent) % 2 == 0 and parent[-2:-1] == [self._at] and type(parent[-1]) is dict
+        parent = self._below[-1]
+        entries = len(parent) - (1 if len(self._below) == 1 else 0)
+        if entries < 2 or entries % 2:
+            return False
+        return type(parent[-1]) is dict and type(parent[-2]) is str and parent[-2] == self._at
 
     def _forget(self) -> None:
         """Drop what only the item that is complete could refer to: types go on, and texts but those of its own.
@@ -154,7 +170,16 @@ class _Machine:
             value = memo[place]
             if "@" in value if type(value) is str else not isinstance(value, (type, DType)):
                 del memo[place]
+            elif type(value) is str:
+                self._kept += len(value)
         self._recent.clear()
+        if self._kept > _MOST_KEPT:
+            raise TooMuchError(f"more than {_MOST_KEPT:,} letters that all items share")
+        self._new_item()
+
+    def _new_item(self) -> None:
+        self._read_of_item = 0
+        self._containers, self._tuples, self._integers = _MOST_CONTAINERS, _MOST_TUPLES, _MOST_INTEGERS
 
     # Bytes.
 
@@ -170,10 +195,17 @@ class _Machine:
         parts = [self._data[self._place :]]
         have = len(parts[0])
         while have < 2 * _AHEAD and not self._ended:
-            parts.append(self._file.read(_READ))
+            parts.append(self._read())
             have += len(parts[-1])
             self._ended = not parts[-1]
         self._data, self._place = b"".join(parts), 0
+
+    def _read(self) -> bytes:
+        part = self._file.read(_READ)
+        self._read_of_item += len(part)
+        if self._read_of_item > _LONGEST_ITEM:
+            raise TooMuchError(f"more than {_LONGEST_ITEM:,} bytes for one item")
+        return part
 
     def _take(self, n: int) -> bytes:
         if n > _LONGEST_TEXT:
@@ -182,7 +214,7 @@ class _Machine:
             if self._ended:
                 raise EOFError("it ends in the middle")
             rest = self._data[self._place :]
-            self._data, self._place = b"".join([rest, self._file.read(_READ)]), 0
+            self._data, self._place = b"".join([rest, self._read()]), 0
             self._ended = len(self._data) == len(rest)
         self._place += n
         return self._data[self._place - n : self._place]
@@ -205,6 +237,8 @@ class _Machine:
     def _mark(self) -> None:
         self._below.append(self._stack)
         self._stack = []
+        if len(self._below) > _DEEPEST:
+            raise TooMuchError(f"more than {_DEEPEST} marks inside of each other")
         first = self._data[self._place] if self._place < len(self._data) else -1
         if first in _RUNS:
             self._run_of_numbers(*_RUNS[first])
@@ -258,15 +292,23 @@ class _Machine:
 
     def _empty_dict(self) -> None:
         self._stack.append({})
+        self._made()
 
     def _empty_list(self) -> None:
         self._stack.append([])
+        self._made()
 
     def _empty_tuple(self) -> None:
         self._stack.append(())
 
     def _empty_set(self) -> None:
         self._stack.append(set())
+        self._made()
+
+    def _made(self) -> None:
+        self._containers -= 1
+        if self._containers < 0:
+            raise TooMuchError(f"more than {_MOST_CONTAINERS:,} containers in one item")
 
     def _int_1(self) -> None:
         self._stack.append(self._number("<B"))
@@ -278,7 +320,11 @@ class _Machine:
         self._stack.append(self._number("<i"))
 
     def _long_1(self) -> None:
-        self._stack.append(int.from_bytes(self._take(self._number("<B")), "little", signed=True))
+        digits = self._take(self._number("<B"))
+        self._integers -= len(digits) > _LONGEST_INTEGER  # such can all have one hash
+        if self._integers < 0:
+            raise TooMuchError(f"more than {_MOST_INTEGERS} integers of more than 64 bits in one item")
+        self._stack.append(int.from_bytes(digits, "little", signed=True))
 
     def _float(self) -> None:
         self._stack.append(self._number(">d"))
@@ -296,12 +342,18 @@ class _Machine:
         self._stack.append(self._take(self._number("<I")))
 
     def _tuple(self) -> None:
-        items = self._pop_mark()
-        self._stack.append(tuple(items))
+        self._keep_tuple(tuple(self._pop_mark()))
 
     def _tuple_of(self, n: int) -> None:
         items = tuple(self._stack[-n:])
         del self._stack[-n:]
+        self._keep_tuple(items)
+
+    def _keep_tuple(self, items: tuple[Any, ...]) -> None:
+        """Put a tuple on the stack: small, flat, and few but for arguments of calls, since tuples may be keys."""
+        self._tuples -= 1
+        if self._tuples < 0 or len(items) > _WIDEST_TUPLE or any(type(item) is tuple for item in items):
+            raise TooMuchError("large tuples, tuples of tuples, or many of them")
         self._stack.append(items)
 
     def _tuple_1(self) -> None:
@@ -340,6 +392,8 @@ class _Machine:
 
     def _put(self, place: int) -> None:
         self._remembered += place not in self._memo
+        if len(self._memo) > _MOST_REMEMBERED:
+            raise TooMuchError(f"a memo of more than {_MOST_REMEMBERED:,} values")
         self._memo[place] = self._stack[-1]
         self._recent.append(place)
 
@@ -369,6 +423,8 @@ class _Machine:
 
     def _stack_global(self) -> None:
         name, module = self._stack.pop(), self._stack.pop()
+        if type(name) is not str or type(module) is not str:
+            raise TypeError("a global whose name is no text")
         self._stack.append(self._found(module, name))
 
     def _found(self, module: Any, name: Any) -> Any:
@@ -379,10 +435,13 @@ class _Machine:
 
     def _reduce(self) -> None:
         arguments, call = self._stack.pop(), self._stack.pop()
+        self._tuples += type(arguments) is tuple
+        self._made()
         self._stack.append(call(*arguments))  # only what was given by name can be called
 
     def _build(self) -> None:
         state = self._stack.pop()
+        self._tuples += type(state) is tuple
         if not isinstance(self._stack[-1], DType):
             raise TypeError(f"a state for a {type(self._stack[-1]).__name__}")
         self._stack[-1].__setstate__(state)

@@ -71,7 +71,7 @@ def _tabulate(file: IO[bytes], path: Path, progress: Progress, *, alone: bool) -
 
 def _read_stream(file: IO[bytes], path: Path, progress: Progress) -> TableContent:
     def load(part: str, *, last: bool = False) -> Any:
-        return load_pickle_from(file, f"{path}: {part}", PLAIN_GLOBALS, advice=_ADVICE, alone=last)
+        return load_pickle_from(file, f"{path}: {part}", PLAIN_GLOBALS, advice=_ADVICE, alone=last, longest=2**20)
 
     if load("magic number") != _MAGIC or load("protocol") != _PROTOCOL:
         raise ConversionError(f"{path}: neither a zip archive nor a stream that torch.save wrote.")
