@@ -4,7 +4,7 @@ That reader is fast, and believes what it reads. Seven bytes make it ask for 64 
 tuples of tuples that share their items is hashed item by item for hours, or until the stack of the processor overflows;
 ten thousand keys with one hash take as long as their square. So the instructions are gone through first, without
 building anything (pickletools.py documents each): what they push, what they remember, and how much of it tuples hold.
-Long curves, nearly all of a file, are passed over in bulk.
+Long curves, nearly all of a file, are passed over in bulk, and files that differ in numbers and texts alone at once.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ _DEEPEST = 500
 _MOST_TUPLES = 2000
 """Tuples that are kept, not passed to a call at once: the only keys that a file can give one hash."""
 _MOST_STEPS = 2**22
+_MOST_LAYOUTS, _LARGEST_LAYOUT = 32, 2**20
 # Integers beyond 64 bits can have one hash too, and reading their digits takes as long as the square of their number.
 _SHORT_INTEGER, _LONGEST_INTEGER, _MOST_INTEGERS = 8, 1000, 1000
 _LONGEST_LINE = 4096
@@ -84,7 +85,39 @@ def end_of_pickle(data: bytes, values: int = VALUES) -> int:
         ValueError: Its instructions make no sense.
         EOFError: It has no end.
     """
-    return _Walk(data, values).end()
+    key = len(data), values
+    known = _layouts.get(key)
+    if known is not None and known.fits(data):
+        return known.end
+    walk = _Walk(data, values)
+    end = walk.end()
+    if len(data) <= _LARGEST_LAYOUT:
+        while len(_layouts) >= _MOST_LAYOUTS:
+            _layouts.pop(next(iter(_layouts)), None)
+        _layouts[key] = _Layout(data, end, walk.free)
+    return end
+
+
+class _Layout:
+    """The bytes of a pickle that was gone through, without those that any number or text may stand for.
+
+    Files of one archive are alike in all others, and need no second walk.
+    """
+
+    def __init__(self, data: bytes, end: int, free: list[tuple[int, int, int, int, int]]) -> None:
+        self.end = end
+        fixed = np.ones(len(data), bool)
+        for start, stop, width, first, last in free:
+            fixed[start:stop].reshape(-1, width)[:, first:last] = False
+        self._places = np.flatnonzero(fixed)
+        self._bytes = np.frombuffer(data, np.uint8)[self._places].tobytes()
+
+    def fits(self, data: bytes) -> bool:
+        """Tell whether a pickle of the same length has the same bytes."""
+        return np.frombuffer(data, np.uint8).take(self._places).tobytes() == self._bytes
+
+
+_layouts: dict[tuple[int, int], _Layout] = {}
 
 
 class _Walk:
@@ -96,6 +129,8 @@ class _Walk:
     def __init__(self, data: bytes, values: int) -> None:
         self._data, self._left = data, values
         self._place = 0
+        self.free: list[tuple[int, int, int, int, int]] = []
+        """Where numbers and texts lie: from, to, the width of each and its key, and from where to where in that."""
         self._stack: list[int] = []
         self._below: list[list[int]] = []
         self._heavy: dict[int, int] = {}
@@ -125,7 +160,10 @@ class _Walk:
                 elif code in _SCALARS:
                     self._stack.append(1)
                     self._left -= 1
-                    self._place = place + _SCALARS[code]
+                    width = _SCALARS[code]
+                    self._place = place + width
+                    if width > 1:
+                        self.free.append((place + 1, place + width, width - 1, 0, width - 1))
                 elif code == _STOP:
                     return place + 1
                 else:
@@ -170,6 +208,7 @@ class _Walk:
         if self._data[place + 2] != _FLOAT or not self._keyed_run(place, _SMALL_NUMBERS, 11):
             self._push(1)
             self._place = place + 2
+            self.free.append((place + 1, place + 2, 1, 0, 1))
 
     def _get(self, place: int) -> None:
         if self._data[place + 2] == _FLOAT and self._keyed_run(place, _SHORT_PLACES, 11):
@@ -202,12 +241,13 @@ class _Walk:
         if found is not None:
             count = len(found[0]) // (length + 12)
             self._remembered += count
-            self._pushed(2 * count, found.end())
+            self._pushed(2 * count, found.end(), length + 12, ((2, 2 + length), (length + 4, length + 12)))
         elif end > len(self._data):
             raise EOFError("it ends in the middle")
         else:
             self._place = end
             self._push(1)
+            self.free.append((place + 2, end, length or 1, 0, length))
             if after[:1] == _REMEMBERED and not self._put:
                 self._place += 1
                 self._remembered += 1
@@ -279,6 +319,7 @@ class _Walk:
         if size in _LENGTHS:
             width = _LENGTHS[size]
             start, size = start + width, int.from_bytes(data[start : start + width], "little")
+            self.free.append((start, start + size, size or 1, 0, size))
         self._place = start + size
         if self._place > len(data):
             raise EOFError("it ends in the middle")
@@ -293,12 +334,14 @@ class _Walk:
             keys = found[0][1::11] if width == 11 else np.frombuffer(found[0], "V1, <u4, V9")["f1"].tolist()
             if not self._heavy.keys().isdisjoint(keys):
                 return False
-        self._pushed(2 * (len(found[0]) // width), found.end())
+        key = ((1, 2),) if pattern is _SMALL_NUMBERS else ()
+        self._pushed(2 * (len(found[0]) // width), found.end(), width, (*key, (width - 8, width)))
         return True
 
-    def _pushed(self, count: int, end: int) -> None:
+    def _pushed(self, count: int, end: int, width: int, free: tuple[tuple[int, int], ...]) -> None:
         self._stack += [1] * count
         self._left -= count
+        self.free += [(self._place, end, width, *columns) for columns in free]
         self._place = end
 
 

@@ -203,3 +203,63 @@ def test_the_table_of_instructions_is_complete() -> None:
         # A container that gets items, or an object that gets a state, stays where it is.
         stays = len(below) if taken is None else len(below) - taken
         assert len(after) - stays == int(pushes), known[code].name
+
+
+def walked(data: bytes) -> int | str:
+    """Where it ends, or why it is refused."""
+    try:
+        return end_of_pickle(data)
+    except (ValueError, EOFError) as error:
+        return str(error)
+
+
+CURVES = {
+    ("cifar10", 777): {
+        "name": "cifar10",
+        "accuracy": dict(enumerate(np.linspace(1, 2, 300).tolist())),
+        "evaluations": {f"x-valid@{epoch}": epoch / 7 for epoch in range(120)},
+        "params": np.float64(0.3),
+        "seeds": [111, 777, 2**20, -5, True, None],
+        "bytes": b"12345",
+    }
+}
+
+
+@settings(derandomize=True, max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2**13), st.integers(0, 255)), min_size=1, max_size=3), st.sampled_from((2, 4)))
+def test_what_is_known_of_alike_files_changes_no_answer(changes: list[tuple[int, int]], protocol: int) -> None:
+    from nasbench.convert import _pickle_bounds as bounds
+
+    sound = pickle.dumps(CURVES, protocol)
+    data = bytearray(sound)
+    for place, byte in changes:
+        data[place % len(data)] = byte
+    assert end_of_pickle(sound) == len(sound)
+    after = walked(bytes(data))
+    bounds._layouts.clear()
+    assert walked(bytes(data)) == after
+
+
+def test_files_that_are_alike_are_walked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nasbench.convert import _pickle_bounds as bounds
+
+    rng = np.random.default_rng(0)
+    bounds._layouts.clear()
+    first, second = (
+        pickle.dumps({name: dict(enumerate(rng.random(300).tolist())) for name in (f"one{i}", f"two{i}")}, 4)
+        for i in range(2)
+    )
+    assert first != second
+    assert end_of_pickle(first) == len(first)
+    monkeypatch.setattr(bounds, "_Walk", None)
+    assert end_of_pickle(second) == len(second)
+    with pytest.raises(TypeError):
+        end_of_pickle(pickle.dumps({"three": 1.5}, 4))
+
+
+def test_only_so_many_layouts_are_kept() -> None:
+    from nasbench.convert import _pickle_bounds as bounds
+
+    for n in range(100):
+        assert end_of_pickle(pickle.dumps(["x" * n])) > 0
+    assert len(bounds._layouts) == 32
