@@ -25,7 +25,7 @@ _DEEPEST = 500
 _MOST_TUPLES = 2000
 """Tuples that are kept, not passed to a call at once: the only keys that a file can give one hash."""
 _MOST_STEPS = 2**22
-_MOST_LAYOUTS, _LARGEST_LAYOUT = 32, 2**20
+_MOST_LAYOUTS, _LARGEST_LAYOUT, _MOST_STRETCHES = 32, 2**20, 2**14
 # Integers beyond 64 bits can have one hash too, and reading their digits takes as long as the square of their number.
 _SHORT_INTEGER, _LONGEST_INTEGER, _MOST_INTEGERS = 8, 1000, 1000
 _LONGEST_LINE = 4096
@@ -91,7 +91,7 @@ def end_of_pickle(data: bytes, values: int = VALUES) -> int:
         return known.end
     walk = _Walk(data, values)
     end = walk.end()
-    if len(data) <= _LARGEST_LAYOUT:
+    if len(data) <= _LARGEST_LAYOUT and len(walk.free) < _MOST_STRETCHES:
         while len(_layouts) >= _MOST_LAYOUTS:
             _layouts.pop(next(iter(_layouts)), None)
         _layouts[key] = _Layout(data, end, walk.free)
@@ -104,7 +104,7 @@ class _Layout:
     Files of one archive are alike in all others, and need no second walk.
     """
 
-    def __init__(self, data: bytes, end: int, free: list[tuple[int, int, int, int, int]]) -> None:
+    def __init__(self, data: bytes, end: int, free: list[tuple[int, ...]]) -> None:
         self.end = end
         fixed = np.ones(len(data), bool)
         for start, stop, width, first, last in free:
@@ -129,7 +129,7 @@ class _Walk:
     def __init__(self, data: bytes, values: int) -> None:
         self._data, self._left = data, values
         self._place = 0
-        self.free: list[tuple[int, int, int, int, int]] = []
+        self.free: list[tuple[int, ...]] = []
         """Where numbers and texts lie: from, to, the width of each and its key, and from where to where in that."""
         self._stack: list[int] = []
         self._below: list[list[int]] = []
@@ -163,7 +163,7 @@ class _Walk:
                     width = _SCALARS[code]
                     self._place = place + width
                     if width > 1:
-                        self.free.append((place + 1, place + width, width - 1, 0, width - 1))
+                        self._free(place + 1, place + width, width - 1, 0, width - 1)
                 elif code == _STOP:
                     return place + 1
                 else:
@@ -208,7 +208,7 @@ class _Walk:
         if self._data[place + 2] != _FLOAT or not self._keyed_run(place, _SMALL_NUMBERS, 11):
             self._push(1)
             self._place = place + 2
-            self.free.append((place + 1, place + 2, 1, 0, 1))
+            self._free(place + 1, place + 2, 1, 0, 1)
 
     def _get(self, place: int) -> None:
         if self._data[place + 2] == _FLOAT and self._keyed_run(place, _SHORT_PLACES, 11):
@@ -247,7 +247,7 @@ class _Walk:
         else:
             self._place = end
             self._push(1)
-            self.free.append((place + 2, end, length or 1, 0, length))
+            self._free(place + 2, end, length or 1, 0, length)
             if after[:1] == _REMEMBERED and not self._put:
                 self._place += 1
                 self._remembered += 1
@@ -319,7 +319,7 @@ class _Walk:
         if size in _LENGTHS:
             width = _LENGTHS[size]
             start, size = start + width, int.from_bytes(data[start : start + width], "little")
-            self.free.append((start, start + size, size or 1, 0, size))
+            self._free(start, start + size, size or 1, 0, size)
         self._place = start + size
         if self._place > len(data):
             raise EOFError("it ends in the middle")
@@ -341,8 +341,13 @@ class _Walk:
     def _pushed(self, count: int, end: int, width: int, free: tuple[tuple[int, int], ...]) -> None:
         self._stack += [1] * count
         self._left -= count
-        self.free += [(self._place, end, width, *columns) for columns in free]
+        for first, last in free:
+            self._free(self._place, end, width, first, last)
         self._place = end
+
+    def _free(self, *stretch: int) -> None:
+        if len(self.free) < _MOST_STRETCHES:
+            self.free.append(stretch)
 
 
 @cache
