@@ -99,7 +99,7 @@ def test_attacks_on_the_reader_of_whole_pickles_are_refused(name: str) -> None:
 def test_items_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Megabytes of values in one item, and of marks that are taken back while the whole lies on the stack."""
     with monkeypatch.context() as patch:
-        patch.setattr("nasbench.convert._pickle_stream._LONGEST_ITEM", 2**20)
+        patch.setattr("nasbench.convert._pickle_machine._LONGEST_ITEM", 2**20)
         for inner in (b"](" + b"N" * 2**21 + b"e", b"(1" * 2**20 + b"N"):
             with pytest.raises(ConversionError, match="more than 1,048,576 bytes for one item"):
                 streamed(item(inner))
