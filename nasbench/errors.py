@@ -47,6 +47,10 @@ class FetchError(NasbenchError, OSError):
     """An official file could not be downloaded, or the cache not be written; what has arrived is kept where it can."""
 
 
+class FileNameError(NasbenchError, ValueError):
+    """A path that not every library can write to: it has bytes that are no UTF-8, or a zero byte."""
+
+
 class BudgetError(NasbenchError, ValueError):
     """A budget that is not a positive amount of evaluations, seconds or epochs."""
 
