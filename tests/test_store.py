@@ -234,7 +234,7 @@ def test_a_column_that_claims_more_than_deflate_can_hold_is_not_read(tmp_path):
     """Sixteen gigabytes of nothing in a file of a few kilobytes, with all digests in order."""
     n = 2**31
     path = tmp_path / "bomb.h5"
-    with h5py.File(path, "w") as file:
+    with h5py.File(path, "w", libver=("v110", "v110")) as file:
         set_attributes(
             file, {"format": store.FORMAT, "version": 1, "space": "nb201", "report": "{}", "datasets": ["a"]}
         )
