@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from nasbench.errors import FileInTheWayError
+
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
@@ -29,6 +31,16 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
         if os.path.exists(temporary):
             os.unlink(temporary)
         raise
+
+
+def refuse_existing(path: str | os.PathLike[str], *, force: bool = False) -> None:
+    """Make sure that nothing is overwritten unasked: before the work whose result goes there.
+
+    Raises:
+        FileInTheWayError: There is a file, a folder or a link of that name, and ``force`` is not set.
+    """
+    if not force and os.path.lexists(path):
+        raise FileInTheWayError(f"{os.fspath(path)} exists; choose another --out, or give --force")
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from nasbench._hdf5_values import apart, extents, read, size_of, stored
+from nasbench._hdf5_values import StorageError, apart, extents, read, size_of, stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -99,7 +99,7 @@ def attributes(node: h5py.Group | h5py.Dataset) -> dict[str, Any]:
     """Return all attributes as plain texts, numbers and lists of either, by name in order.
 
     Raises:
-        ValueError: One of them is something else, such as a list of lists or a text of variable length.
+        StorageError: One of them is something else, such as a list of lists or a text of variable length.
     """
     found = {}
     largest = size_of(node.file)
@@ -108,9 +108,9 @@ def attributes(node: h5py.Group | h5py.Dataset) -> dict[str, Any]:
         shape = stated.shape
         if stated.dtype.kind not in "Suif" or shape is None or len(shape) > 1:
             form = stated.dtype if shape is None else f"{stated.dtype} of shape {shape}"
-            raise ValueError(f"{node.name}@{name}: expected numbers or text of fixed length, found {form}")
+            raise StorageError(f"{node.name}@{name}: expected numbers or text of fixed length, found {form}")
         if stated.dtype.itemsize * prod(shape) > largest:
-            raise ValueError(f"{node.name}@{name}: larger than its file")
+            raise StorageError(f"{node.name}@{name}: larger than its file")
         value = np.empty(shape, stated.dtype)
         stated.read(value)
         plain = value.tolist()
@@ -153,7 +153,7 @@ def read_arrays(file: h5py.File, *, depth: int = 12) -> dict[str, NDArray[Any]]:
         depth: Of groups within groups, at most.
 
     Raises:
-        ValueError: There is a link, anything but groups and plain numbers, an array that the file cannot hold, or two
+        StorageError: There is a link, anything but groups and plain numbers, an array that the file cannot hold, or two
             that share bytes; or groups lie deeper than ``depth``. The message names its path.
     """
     nodes: dict[str, h5py.Dataset] = {}
@@ -164,16 +164,16 @@ def read_arrays(file: h5py.File, *, depth: int = 12) -> dict[str, NDArray[Any]]:
             path = f"{prefix}{name}"
             # A link would lead out of the file, or back to a group above.
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise ValueError(f"{path} is a link: everything must lie in the file itself")
+                raise StorageError(f"{path} is a link: everything must lie in the file itself")
             node = group[name]
             if isinstance(node, h5py.Group) and level < depth:
                 waiting.append((f"{path}/", node, level + 1))
             elif is_plain(node):
                 nodes[path] = node
             else:
-                raise ValueError(f"{path} is no plain array")
+                raise StorageError(f"{path} is no plain array")
             if len(nodes) + len(waiting) > _MOST_MEMBERS:
-                raise ValueError(f"more than {_MOST_MEMBERS} groups and arrays")
+                raise StorageError(f"{group.name}: more than {_MOST_MEMBERS} groups and arrays")
     apart([extent for node in nodes.values() for extent in extents(stored(node))])
     return {path: read(node) for path, node in nodes.items()}
 

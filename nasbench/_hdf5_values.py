@@ -29,6 +29,10 @@ _CHECKSUM = 4
 Place = tuple[int, ...]
 
 
+class StorageError(ValueError):
+    """A dataset or attribute is stored as we never write; the message begins with its place in the file."""
+
+
 class Extent(NamedTuple):
     """Where bytes lie in a file, and of what."""
 
@@ -57,18 +61,18 @@ def stored(node: h5py.Dataset) -> Stored:
     """Say how a dataset is stored, once it is known that reading it is safe.
 
     Raises:
-        ValueError: It has a type of number that no machine has, filters that we do not write, a chunk outside of the
+        StorageError: It has a type of number that no machine has, filters that we do not write, a chunk outside of the
             file, chunks that overlap or are missing, or it claims more values than its bytes can hold.
     """
     if node.id.get_type() != h5py.h5t.py_create(node.dtype):
-        raise ValueError(f"{node.name}: expected plain numbers, found a type of another layout")
+        raise StorageError(f"{node.name}: expected plain numbers, found a type of another layout")
     how = node.id.get_create_plist()
     filters = tuple(how.get_filter(i)[0] for i in range(how.get_nfilters()))
     layout = how.get_layout()
     if layout == h5py.h5d.CONTIGUOUS and not filters:
         return _in_one_piece(node)
     if layout != h5py.h5d.CHUNKED or [f for f in _ORDER if f in filters] != list(filters):
-        raise ValueError(f"{node.name}: expected values shuffled, deflated and checksummed at most, once each")
+        raise StorageError(f"{node.name}: expected values shuffled, deflated and checksummed at most, once each")
     chunk, shape = how.get_chunk(), node.shape
     if not node.size:
         return Stored(node.name, chunk, filters, {})
@@ -76,7 +80,7 @@ def stored(node: h5py.Dataset) -> Stored:
     expected = prod(-(-n // c) for n, c in zip(shape, chunk, strict=True))
     claims = f"{node.name}: expected data of the size it claims"
     if node.id.get_num_chunks() != expected:
-        raise ValueError(f"{claims}, {expected} chunks, found {node.id.get_num_chunks()}")
+        raise StorageError(f"{claims}, {expected} chunks, found {node.id.get_num_chunks()}")
     pieces: dict[Place, tuple[int, int, int]] = {}
 
     def note(info: Any) -> None:
@@ -91,7 +95,7 @@ def stored(node: h5py.Dataset) -> Stored:
     if len(pieces) != expected or any(
         at % c or at >= n for place in pieces for at, c, n in zip(place, chunk, shape, strict=True)
     ):
-        raise ValueError(f"{claims}, one chunk at each of its places")
+        raise StorageError(f"{claims}, one chunk at each of its places")
     for left_out, _, size in pieces.values():
         _check_piece(found, left_out, size, whole)
     _check_extents(node, found)
@@ -101,7 +105,7 @@ def stored(node: h5py.Dataset) -> Stored:
 def _in_one_piece(node: h5py.Dataset) -> Stored:
     size = node.id.get_storage_size() if node.size else 0
     if size != node.size * node.dtype.itemsize:
-        raise ValueError(f"{node.name}: expected data of the size it claims, {node.nbytes} bytes, found {size}")
+        raise StorageError(f"{node.name}: expected data of the size it claims, {node.nbytes} bytes, found {size}")
     found = Stored(node.name, None, (), {(): (0, node.id.get_offset(), size)} if size else {})
     _check_extents(node, found)
     return found
@@ -112,11 +116,11 @@ def _check_piece(found: Stored, left_out: int, size: int, whole: int) -> None:
     # HDF5 leaves out deflate where that would lengthen a chunk; the other two are never left out.
     deflates = 1 << found.filters.index(_DEFLATE) if _DEFLATE in found.filters else 0
     if left_out not in (0, deflates):
-        raise ValueError(f"{found.name}: a chunk without the filters of its dataset")
+        raise StorageError(f"{found.name}: a chunk without the filters of its dataset")
     content = size - _CHECKSUM * (_FLETCHER in found.filters)
     is_deflated = deflates and not left_out
     if not (content > 0 and whole <= _LARGEST_RATIO * content if is_deflated else content == whole):
-        raise ValueError(
+        raise StorageError(
             f"{found.name}: expected data of the size it claims, found a chunk of {size} bytes for {whole}"
         )
 
@@ -124,7 +128,7 @@ def _check_piece(found: Stored, left_out: int, size: int, whole: int) -> None:
 def _check_extents(node: h5py.Dataset, found: Stored) -> None:
     largest = size_of(node.file)
     if any(start is None or start < 0 or start + size > largest for _, start, size in found.pieces.values()):
-        raise ValueError(f"{node.name}: values outside of the file, which has {largest} bytes")
+        raise StorageError(f"{node.name}: values outside of the file, which has {largest} bytes")
     apart(extents(found))
 
 
@@ -137,12 +141,12 @@ def apart(places: Iterable[Extent]) -> None:
     """Make sure that no byte of a file counts twice.
 
     Raises:
-        ValueError: Two of these extents overlap.
+        StorageError: Two of these extents overlap.
     """
     end, before = 0, ""
     for start, size, name in sorted(places):
         if start < end:
-            raise ValueError(f"{name}: its values share bytes with those of {before}")
+            raise StorageError(f"{name}: its values share bytes with those of {before}")
         end, before = start + size, name
 
 
@@ -155,7 +159,7 @@ def read(node: h5py.Dataset, box: Sequence[tuple[int, int]] | None = None, how: 
         how: What :func:`stored` returned for it, for who reads it several times.
 
     Raises:
-        ValueError: As for :func:`stored`; or a chunk does not inflate to the size that it must have.
+        StorageError: As for :func:`stored`; or a chunk does not inflate to the size that it must have.
     """
     how = stored(node) if how is None else how
     if box is None:
@@ -178,7 +182,7 @@ def _chunk(node: h5py.Dataset, how: Stored, place: Place) -> NDArray[Any]:
     left_out, data = node.id.read_direct_chunk(place)
     size = prod(how.chunk) * node.dtype.itemsize
     if (left_out, len(data)) != how.pieces[place][::2]:
-        raise ValueError(f"{node.name}: the chunk at {place} is another than a moment ago")
+        raise StorageError(f"{node.name}: the chunk at {place} is another than a moment ago")
     if _FLETCHER in how.filters:
         # The sum is not verified: digests, or deflate's own checksum, cover the values.
         data = data[:-_CHECKSUM]
@@ -187,9 +191,9 @@ def _chunk(node: h5py.Dataset, how: Stored, place: Place) -> NDArray[Any]:
         try:
             data = inflating.decompress(data, size + 1)
         except zlib.error as error:
-            raise ValueError(f"{node.name}: the chunk at {place} does not inflate: {error}") from None
+            raise StorageError(f"{node.name}: the chunk at {place} does not inflate: {error}") from None
         if len(data) != size or not inflating.eof or inflating.unused_data:
-            raise ValueError(f"{node.name}: the chunk at {place} does not inflate to {size} bytes")
+            raise StorageError(f"{node.name}: the chunk at {place} does not inflate to {size} bytes")
     if _SHUFFLE in how.filters:
         shuffled = np.frombuffer(data, np.uint8).reshape(node.dtype.itemsize, -1)
         return np.asarray(np.ascontiguousarray(shuffled.T).view(node.dtype).reshape(how.chunk))

@@ -179,7 +179,7 @@ def fetch(
         with alone(downloads):
             official = OFFICIAL[name]
             raw = download(official.address, official.sha256, downloads, progress=progress, page=official.page)
-            write(table, registry.find("converters", official.converter)(raw, progress=progress))
+            write(table, registry.find("converters", official.converter)(raw, progress=progress), force=True)
             if not keep:
                 clear(downloads)
     return Fetched(table, f"{name} is here now. The official file {f'is {raw}' if keep else 'was removed'}.")

@@ -17,7 +17,7 @@ SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob
 
 # Lower layers first: a module imports modules of its own layer or a lower one.
 LAYERS = [
-    {"nasbench.errors", "nasbench._files", "nasbench._hdf5", "nasbench.registry"},
+    {"nasbench.errors", "nasbench._files", "nasbench._hdf5", "nasbench._hdf5_values", "nasbench.registry"},
     {"nasbench.types", "nasbench.randomness"},
     {"nasbench.spaces"},
     {"nasbench.store"},
@@ -25,7 +25,7 @@ LAYERS = [
     {"nasbench.convert"},
     {"nasbench._download"},
     {"nasbench.fetch", "nasbench.cached"},
-    {"nasbench.table"},
+    {"nasbench.table", "nasbench._row_index", "nasbench._runs", "nasbench.metrics"},
     {"nasbench.benchmark"},
     {"nasbench.export"},
     {"nasbench.search", "nasbench.history"},
