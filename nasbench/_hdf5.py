@@ -59,6 +59,20 @@ def open_file(path: str | os.PathLike[str]) -> h5py.File:
     return h5py.File(path, "r", locking="best-effort")
 
 
+def open_bytes(content: bytes) -> h5py.File:
+    """Open the content of a file for reading, so that what was hashed is what is read.
+
+    Raises:
+        OSError: It is no HDF5, of another superblock than we write, or its metadata is damaged.
+    """
+    if not content.startswith(_HEAD):
+        raise OSError("it does not begin as the HDF5 files do that we write")
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_fapl_core(backing_store=False)
+    access.set_file_image(content)
+    return h5py.File(h5py.h5f.open(b"in memory", h5py.h5f.ACC_RDONLY, access))
+
+
 def which_file(file: h5py.File) -> tuple[int, ...]:
     """Return what tells a file from another one of its name: device, inode, size, time of the last change."""
     status = os.fstat(file.id.get_vfd_handle())

@@ -15,7 +15,7 @@ from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 from sklearn.utils import check_random_state
 
-from surrogates._ranked import Floats, RankedRegressor, State, numbers
+from surrogates._ranked import Floats, RankedRegressor, State, numbers, positive, shaped
 
 _JITTER = 1e-6
 _BLOCK = 4096
@@ -91,9 +91,11 @@ class GroupedGaussianProcess(RankedRegressor):
         return {"features": self._X, "quantiles": self._z, "weights": self.weights_}
 
     def _restore(self, state: State) -> None:
-        self._learn_scale(numbers(state["features"], 2))
-        self.weights_ = numbers(state["weights"], 1)
-        self._condition(numbers(state["quantiles"], 1))
+        quantiles = numbers(state["quantiles"], 1)
+        self._learn_scale(shaped(state["features"], len(quantiles), self.n_features_in_))
+        kernels = sum(1 if counts else len(self.lengths) for counts in self._are_counts)
+        self.weights_ = positive(state["weights"], kernels + 1)
+        self._condition(quantiles)
 
     def _predict_ranks(self, X: Floats) -> tuple[Floats, Floats]:
         means, variances = [], []
