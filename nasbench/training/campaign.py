@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple, cast
 import numpy as np
 import torch
 
+from nasbench._processes import end_with_parent
 from nasbench.errors import CampaignError, NasbenchError
 from nasbench.spaces import SearchSpace
 from nasbench.training.images import Images, Split
@@ -310,7 +311,7 @@ def _end(worker: _Worker) -> None:
 
 def _work(pipe: Connection, train_one: TrainOne, gpu: str) -> None:
     """Train what comes, until the pipe is closed."""
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    end_with_parent()
     if gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu  # before torch looks for GPUs
     torch.set_num_threads(1)
@@ -318,13 +319,6 @@ def _work(pipe: Connection, train_one: TrainOne, gpu: str) -> None:
         job = job_of(pipe.recv())
         while True:
             pipe.send(attempt(job, pipe.recv(), train_one))
-
-
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def attempt(job: Job, task: Task, train_one: TrainOne) -> Training | str:
