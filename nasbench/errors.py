@@ -10,6 +10,9 @@ from collections.abc import Iterable
 class NasbenchError(Exception):
     """Root of all errors raised on purpose by nasbench, surrogates and baselines."""
 
+    traceback: str = ""
+    """Where a user's own code failed, as Python prints it but without our frames; empty where it did not."""
+
 
 class InvalidArchitectureError(NasbenchError, ValueError):
     """A text, tuple, index or array is no architecture of the search space."""

@@ -18,6 +18,7 @@ SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob
 # Lower layers first: a module imports modules of its own layer or a lower one.
 LAYERS = [
     {"nasbench.errors", "nasbench._files", "nasbench._hdf5", "nasbench.registry"},
+    {"nasbench._lock", "nasbench._processes", "nasbench._usercode"},
     {"nasbench.types", "nasbench.randomness"},
     {"nasbench.spaces"},
     {"nasbench.store"},
