@@ -158,8 +158,9 @@ def what_to_do(benchmark: Benchmark, trial: object, table: str = "") -> str:
     of = "" if space.constrained else f"of {space.size:,} "  # how many are valid is known of no other space
     return (
         f" It has {len(benchmark):,} {of}architectures of {space.name}. Fit a surrogate, which answers for all of "
-        f"them (nasbench fit --table {table or benchmark.path} --out FOLDER), and search with --table surrogate:FOLDER; or train what is asked "
-        f"for, with --table live:{space.name}; or write a search that proposes only what {benchmark.name} has."
+        f"them (nasbench fit --table {table or benchmark.path} --out FOLDER), and search with --table "
+        f"surrogate:FOLDER; or train what is asked for, with --table live:{space.name}; or write a search that "
+        f"proposes only what {benchmark.name} has."
     )
 
 
