@@ -355,7 +355,7 @@ def test_compare_ends_with_the_table_and_the_names_of_its_files(
     assert all((tmp_path / line).exists() for line in lines[-5:])
     assert sorted(os.listdir("comparison/histories")) == ["local_search.h5", "random_search.h5"]
     assert max(map(len, lines)) <= 80
-    assert "differs in runs" in refusal(run(*words, "--runs", "7"))
+    assert "differs in budget" in refusal(run(*words, "--budget", "7"))
 
 
 @pytest.mark.parametrize(

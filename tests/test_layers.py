@@ -31,6 +31,7 @@ LAYERS = [
     {"nasbench.export"},
     {"nasbench.search", "nasbench.history"},
     {"nasbench.analysis"},
+    {"nasbench.algorithms", "nasbench._comparison_folder"},
     {"nasbench.compare", "nasbench.testing", "nasbench.doctor"},
     {"nasbench.report", "nasbench.plot"},
     {"nasbench.training"},
