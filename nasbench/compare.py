@@ -36,7 +36,7 @@ from nasbench.errors import ComparisonError, NasbenchError, SearcherError
 from nasbench.history import History, load_histories, save_histories
 from nasbench.search import Rules, run, what_to_do
 from nasbench.table import Table
-from nasbench.types import Benchmark, Budget, Searcher
+from nasbench.types import Benchmark, Budget
 
 __all__ = ["Algorithm", "Comparison", "Settings", "compare", "read_comparison"]
 
@@ -241,18 +241,20 @@ def _check(settings: Settings, benchmark: Benchmark, workers: int) -> None:
     if twice or not labels:
         raise ComparisonError(f"algorithms must be named, each once; found twice: {', '.join(twice) or 'none at all'}.")
     for algorithm in settings.algorithms:
-        searcher = algorithm.build(benchmark, [settings.seed, 0, 0])  # fails now rather than after minutes
+        algorithm.build(benchmark, [settings.seed, 0, 0])  # fails now rather than after minutes
         if isinstance(benchmark, Table) and len(benchmark) < benchmark.space.size:
-            _check_first(searcher, algorithm, benchmark, settings.table)
+            _check_first_trial(algorithm, benchmark, settings)
 
 
-def _check_first(searcher: Searcher, algorithm: Algorithm, table: Table, name: str) -> None:
-    """Say what to do where a searcher's first proposal is none of those that a table has."""
+def _check_first_trial(algorithm: Algorithm, table: Table, settings: Settings) -> None:
+    """Say what to do where an algorithm's first proposal is none of those that a table has."""
+    # A seed of no run: with that of the first, what was drawn for a table would be drawn again.
+    searcher = algorithm.build(table, [settings.seed, 0, 2])
     try:
         trial = searcher.ask()
     except Exception:  # which the first run will report
         return
-    advice = what_to_do(table, trial, name)
+    advice = what_to_do(table, trial, settings.table)
     if advice:
         proposal = table.space.format(table.space.check(trial[0]))
         raise ComparisonError(f"{algorithm.label} proposes {proposal}, which {table.name} does not have.{advice}")

@@ -7,10 +7,12 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +187,74 @@ def test_an_interrupted_comparison_goes_on_where_it_was(
     assert main([*HALTING_COMMAND, "--workers", "1"]) == 0
     assert made(tmp_path)[before:] == [0]
     assert contents(tmp_path / "result") == uninterrupted
+
+
+@pytest.fixture
+def halted(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """The command, with two workers, in the run in which it waits; a group of its own, killed at the end."""
+    (tmp_path / "halting.py").write_text(HALTING)
+    with subprocess.Popen(
+        command(*HALTING_COMMAND, "--workers", "2"), cwd=tmp_path, start_new_session=True, text=True
+    ) as process:
+        try:
+            deadline = time.monotonic() + 60
+            while not (tmp_path / "reached").exists():
+                assert process.poll() is None
+                assert time.monotonic() < deadline, "the search never came to run 30"
+                time.sleep(0.02)
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_a_second_comparison_in_the_folder_is_told_who_works_there(
+    halted: subprocess.Popen[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = contents(tmp_path / "result")
+    for words in (HALTING_COMMAND, [*HALTING_COMMAND, "--seed", "6"]):
+        assert main(words) == 1
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith(
+            f"nasbench: {tmp_path / 'result'}: process {halted.pid} on {socket.gethostname()}, since "
+        )
+        assert err.endswith(" works there. Wait for it, or choose another --out.\n")
+        assert err.count("\n") == 1
+    after = contents(tmp_path / "result")
+    assert {name for name in before if not name.endswith(".partial")} <= after.keys()
+    assert after["manifest.json"] == before["manifest.json"]
+
+
+def test_workers_end_with_a_comparison_that_is_killed_alone(
+    halted: subprocess.Popen[str],
+    uninterrupted: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """And the next one takes over at once: its lock ended with it."""
+    halted.kill()  # not the group
+    halted.wait()
+    deadline = time.monotonic() + 10  # two seconds, and some more on a busy machine
+    while alive(halted.pid):
+        assert time.monotonic() < deadline, "workers live on"
+        time.sleep(0.05)
+    assert (tmp_path / "result" / ".lock").exists()
+    monkeypatch.chdir(tmp_path)
+    Path("go").touch()
+    assert main([*HALTING_COMMAND, "--workers", "1"]) == 0
+    assert contents(tmp_path / "result") == uninterrupted
+
+
+def alive(group: int) -> bool:
+    """Tell whether a process of this group runs."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_the_command_in_the_manifest_repeats_everything(
@@ -603,6 +673,156 @@ def test_a_file_that_changes_during_the_comparison_is_refused(mine: Path) -> Non
     with pytest.raises(ComparisonError, match=r"my_search\.py: has changed since the comparison started"):
         compare(asked, "out")
     assert not Path("out").exists()
+
+
+FAULTY = """
+from nasbench import Trial
+
+
+def average(values):
+    return sum(values) / len(values)
+
+
+class Faulty:
+    def __init__(self, space, *, seed, where="tell"):
+        if where == "constructor" and seed[1] == 28:
+            raise KeyError("bought")
+        self.space, self.where, self.run, self.values = space, where, seed[1], []
+
+    def ask(self):
+        if self.where == "ask" and self.run == 28:
+            return average(self.values[3:])
+        if self.where == "trial" and self.run == 28:
+            return Trial("text")
+        return Trial((0,) * 6)
+
+    def tell(self, trial, validation_accuracy):
+        self.values.append(validation_accuracy)
+        if self.where == "tell" and self.run == 28 and len(self.values) == 3:
+            average([])
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("where", "message", "frames"),
+    [
+        (
+            "ask",
+            "run 28 of Faulty(where=ask): Faulty.ask() raised ZeroDivisionError at evaluation 1 (seed [7, 28, 1]): "
+            "division by zero",
+            ["ask", "average"],
+        ),
+        (
+            "tell",
+            "run 28 of Faulty(where=tell): Faulty.tell() raised ZeroDivisionError at evaluation 3 (seed [7, 28, 1]): "
+            "division by zero",
+            ["tell", "average"],
+        ),
+        (
+            "constructor",
+            "run 28 of Faulty(where=constructor): faulty.py:Faulty:where=constructor: cannot be made with "
+            "(space, seed=..., where=constructor): KeyError: 'bought'",
+            ["__init__"],
+        ),
+        (
+            "trial",
+            "run 28 of Faulty(where=trial): Faulty.ask() returned Trial(architecture='text', fidelity=None) at "
+            "evaluation 1 (seed [7, 28, 1]), which nasbench201 (cifar10) cannot answer: expected Trial(architecture), "
+            "with the architecture as a tuple of integers.",
+            [],
+        ),
+    ],
+)
+def test_a_fault_is_told_with_its_algorithm_run_seed_and_evaluation(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    where: str,
+    message: str,
+    frames: list[str],
+    workers: int,
+) -> None:
+    """One line; below it what the user wrote, and nothing of what called it."""
+    monkeypatch.chdir(tmp_path)
+    Path("faulty.py").write_text(FAULTY)
+    words = ["compare", f"faulty.py:Faulty:where={where}", "--runs", "30", "--seed", "7", "--budget", "4"]
+    assert main([*words, "--workers", str(workers)]) == 1
+    out, err = capsys.readouterr()
+    first, *rest = err.splitlines()
+    assert (out, first) == ("", f"nasbench: {message}")
+    files = [line for line in rest if line.startswith("  File ")]
+    assert [line.rpartition(" in ")[2] for line in files] == frames
+    assert all(f'File "{tmp_path / "faulty.py"}"' in line for line in files)
+    assert len(rest) <= 8  # with the marks below each line
+    with pytest.raises((SearcherError, ComparisonError)) as caught:
+        compare(settings(words[1], runs=30, seed=7, budget=Budget(4)), "comparison", workers=workers)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__, "the frames of workers and of joblib"
+    assert getattr(caught.value, "__notes__", []) == ([caught.value.traceback] if frames else [])
+
+
+def test_a_worker_that_is_killed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("faulty.py").write_text(FAULTY.replace("average([])", "import os; os._exit(3)"))
+    with pytest.raises(
+        ComparisonError, match=r"a worker process was killed, perhaps because memory ran out\. The same"
+    ):
+        compare(settings("faulty.py:Faulty", runs=60), "out", workers=2)
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_searcher_without_tell_is_refused_before_anything_runs(mine: Path) -> None:
+    mine.with_name("broken.py").write_text(
+        "class Mute:\n    def __init__(self, space, *, seed): pass\n    ask = tell = 7\n"
+    )
+    with pytest.raises(SearcherError, match=r"Mute has no method ask\(\)"):
+        compare(settings("mine/broken.py:Mute"), "out")
+    assert not Path("out").exists()
+
+
+# Tables of some architectures.
+
+
+@pytest.mark.parametrize("algorithm", ["random_search", "reinforce", "genetic_algorithm", "local_search"])
+def test_a_table_of_some_architectures_says_at_once_what_to_do(tmp_path: Path, algorithm: str) -> None:
+    with pytest.raises(ComparisonError) as refusal:
+        compare(settings(algorithm, table="conv5_16px_4epochs"), tmp_path / "out")
+    message = str(refusal.value)
+    assert message.startswith(f"{algorithm} proposes ")
+    for words in (
+        "which conv5_16px_4epochs (cifar10) does not have. It has 301 of 7,962,624 architectures of conv5.",
+        "nasbench fit --table conv5_16px_4epochs --out FOLDER",
+        "--table surrogate:FOLDER",
+        "--table live:conv5",
+    ):
+        assert words in message
+    assert not (tmp_path / "out").exists()
+
+
+POOL = """
+import numpy as np
+
+import nasbench
+
+
+class Pool:
+    def __init__(self, space, *, seed):
+        self.rng = np.random.default_rng(seed)
+        self.known = nasbench.load("conv5_16px_4epochs").architectures
+
+    def ask(self):
+        return nasbench.Trial(tuple(self.known[self.rng.integers(len(self.known))].tolist()))
+
+    def tell(self, trial, validation_accuracy):
+        pass
+"""
+
+
+def test_a_search_among_those_of_a_table_is_not_refused(mine: Path) -> None:
+    mine.with_name("broken.py").write_text(POOL)
+    found = compare(settings("mine/broken.py:Pool", table="conv5_16px_4epochs"), "out").histories["Pool"]
+    assert [len(history) for history in found] == [5, 5, 5]
 
 
 def test_a_searcher_that_goes_astray_is_named(mine: Path) -> None:

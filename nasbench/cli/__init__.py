@@ -66,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except (NasbenchError, OSError) as error:
         print(f"nasbench: {error}", file=sys.stderr)
+        if isinstance(error, NasbenchError) and error.traceback:
+            print(error.traceback, file=sys.stderr)
         return 1
 
 
