@@ -90,6 +90,10 @@ class MissingPackageError(NasbenchError, ImportError):
     """What was asked for needs a package of an extra that is not installed."""
 
 
+class PackageConflictError(NasbenchError, ImportError):
+    """Another distribution, or a file of one's own, has the name of a package of ours and hides it."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str], *, hint: str = "") -> UnknownNameError:
     """Build the error for a name that is not known, with the nearest one that is.
 

@@ -470,6 +470,43 @@ def test_doctor_finds_another_distribution_with_our_folder(
     assert out.endswith("1 found\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "package", "by"),
+    [
+        (["compare", "random_search", "--workers", "1"], "baselines", "random_search"),
+        (["fit"], "surrogates", "fit"),
+        (["evaluate-surrogates"], "surrogates", "evaluate-surrogates"),
+        (["query", "0", "--table", "surrogate:gone"], "surrogates", "surrogate"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["distribution", "folder", "file"])
+def test_a_package_that_hides_ours_is_named(tmp_path: Path, words: list[str], package: str, by: str, kind: str) -> None:
+    """In a process of its own, where the other one comes first on the path."""
+    hiding = tmp_path / f"{package}.py" if kind == "file" else tmp_path / package / "__init__.py"
+    hiding.parent.mkdir(exist_ok=True)
+    # An editable installation finds our modules in an empty package of that name all the same.
+    hiding.write_text("" if kind == "file" else "raise RuntimeError('needs tensorflow 1')\n")
+    if kind == "distribution":
+        install(tmp_path, "other-package", {"top_level.txt": f"{package}\n"})
+        whose = "of other-package. Run: pip uninstall other-package, or use an environment without it."
+    else:
+        whose = "which no distribution installed. Rename it, or start Python in another folder."
+    ours = Path(nasbench.__file__).parent.parent
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (tmp_path, ours)))}
+    done = subprocess.run(
+        [sys.executable, "-m", "nasbench", *words], env=environment, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    hidden = f"the package {package!r} of nasbench-suite in {ours / package} is hidden by {hiding}, {whose}"
+    assert done.stderr == f"nasbench: {by}: {hidden}\n"
+    if by in ("random_search", "fit"):
+        code = "from nasbench.doctor import problems; print(*problems(), sep='\\n')"
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        assert f"{done.stdout.strip()}." == hidden
+
+
 def test_doctor_says_how_to_install_what_is_missing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def version(name: str) -> str:
         if name in ("torch", "xgboost"):

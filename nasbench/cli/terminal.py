@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from nasbench.errors import MissingPackageError
+from nasbench._packages import trouble_with
+from nasbench.errors import MissingPackageError, PackageConflictError
 
 
 @contextmanager
@@ -45,7 +46,12 @@ def needing_surrogates(command: str) -> Iterator[None]:
     """Say what to install where a package of the predictors is missing: their imports stand inside."""
     try:
         yield
-    except ModuleNotFoundError as error:
+    except Exception as error:  # another package of that name may fail in any way
+        conflict = trouble_with("surrogates")
+        if conflict:
+            raise PackageConflictError(f"{command}: {conflict}.") from error
+        if not isinstance(error, ModuleNotFoundError):
+            raise
         raise MissingPackageError(
             f"{command} needs {error.name}, which is not installed: pip install 'nasbench-suite[surrogates]'."
         ) from error
