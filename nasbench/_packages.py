@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-from importlib.metadata import distribution, packages_distributions
-from pathlib import Path
+import os
 
 OURS = "nasbench-suite"
 PACKAGES = ("nasbench", "surrogates", "baselines")
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 
 
 def trouble_with(package: str) -> str:
@@ -17,16 +15,17 @@ def trouble_with(package: str) -> str:
     Google's NAS-Bench-101 code also installs a folder ``nasbench``, and PyPI has a ``baselines``: one of the two comes
     first on Python's path, or, in the same place, whichever was installed last overwrote the other.
     """
+    from importlib.metadata import distribution, packages_distributions  # costs more than opening a table
+
     others = [name for name in sorted(set(packages_distributions().get(package, ()))) if name != OURS]
-    found = _found(package)
-    if found is None:
+    found, own = _found(package), os.path.join(_ROOT, package)
+    if not found:
         return f"the package {package!r} of {OURS} is not there. Run: pip install --force-reinstall {OURS}"
-    if found not in (_ROOT / package, _ROOT / package / "__init__.py"):
-        whose = [
-            name for name in others if found.is_relative_to(Path(str(distribution(name).locate_file(""))).resolve())
-        ]
-        return f"the package {package!r} of {OURS} in {_ROOT / package} is hidden by {found}, " + (
-            f"of {' and '.join(whose)}. Run: pip uninstall {' '.join(whose)}, or use an environment without it"
+    if found not in (own, os.path.join(own, "__init__.py")):
+        folders = {name: os.path.realpath(str(distribution(name).locate_file(""))) for name in others}
+        whose = " ".join(name for name, folder in folders.items() if found.startswith(os.path.join(folder, "")))
+        return f"the package {package!r} of {OURS} in {own} is hidden by {found}, " + (
+            f"of {whose}. Run: pip uninstall {whose}, or use an environment without it"
             if whose
             else "which no distribution installed. Rename it, or start Python in another folder"
         )
@@ -38,11 +37,13 @@ def trouble_with(package: str) -> str:
     return ""
 
 
-def _found(package: str) -> Path | None:
+def _found(package: str) -> str:
     """Return the file, or the folder without ``__init__.py``, that an import of this name takes."""
+    from importlib.util import find_spec
+
     try:
-        spec = importlib.util.find_spec(package)
+        spec = find_spec(package)
     except ValueError:  # a module that was put together by hand
         spec = None
     places = [spec.origin, *(spec.submodule_search_locations or ())] if spec else []
-    return next((Path(place).resolve() for place in places if place), None)
+    return next((os.path.realpath(place) for place in places if place), "")

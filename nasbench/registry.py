@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Literal
 
 from nasbench._packages import trouble_with
-from nasbench.errors import PackageConflictError, unknown_name
+from nasbench.errors import MissingPackageError, PackageConflictError, unknown_name
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -74,6 +74,7 @@ def find(kind: Kind, name: str) -> Any:
 
     Raises:
         UnknownNameError: Nobody registered this name; the message has the nearest one.
+        MissingPackageError: It needs a package that is not installed.
         PackageConflictError: It is ours, but its package is hidden by another one of that name.
     """
     if name in _BUILT_IN[kind]:
@@ -84,6 +85,10 @@ def find(kind: Kind, name: str) -> Any:
             conflict = trouble_with(module.partition(".")[0])
             if conflict:
                 raise PackageConflictError(f"{name}: {conflict}.") from error
+            if isinstance(error, ModuleNotFoundError):
+                raise MissingPackageError(
+                    f"{name} needs {error.name}, which is not installed: pip install 'nasbench-suite[surrogates]'."
+                ) from error
             raise
     others = _third_party(kind)
     if name in others:

@@ -507,6 +507,14 @@ def test_a_package_that_hides_ours_is_named(tmp_path: Path, words: list[str], pa
         assert f"{done.stdout.strip()}." == hidden
 
 
+def test_a_surrogate_without_its_packages_says_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "surrogates"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    message = refusal(run("query", "0", "--table", "surrogate:somewhere"))
+    assert re.search(r"surrogate needs sklearn\S*, which is not installed: pip install 'nasbench-suite\[", message)
+
+
 def test_doctor_says_how_to_install_what_is_missing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def version(name: str) -> str:
         if name in ("torch", "xgboost"):
