@@ -6,8 +6,8 @@ import argparse
 import re
 from pathlib import Path
 
-from nasbench.cli.options import Commands, add_table, command
-from nasbench.cli.terminal import needing_surrogates, progress_bar
+from nasbench.cli.options import Commands, add_output, add_table, command
+from nasbench.cli.terminal import needing_surrogates, progress_bar, tell
 
 
 def add(commands: Commands) -> None:
@@ -36,6 +36,7 @@ def add(commands: Commands) -> None:
         help="a column that models may look at, and its cost in training seconds an architecture; may be repeated",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of splits and models")
+    add_output(parser)
     parser.add_argument("--out", type=Path, default=Path("evaluation"), help="folder of the result")
 
 
@@ -54,14 +55,14 @@ def do(options: argparse.Namespace) -> None:
     given = {name: getattr(options, name) for name in ("metric", "sizes", "copies", "tested")}
     given |= {"splits": options.splits, "seed": options.seed, "inputs": tuple(options.input)}
     protocol = protocol_of(table)._replace(**{name: value for name, value in given.items() if value is not None})
-    with progress_bar("fitting", "models") as progress:
+    with progress_bar("fitting", "models", quiet=options.quiet) as progress:
         found = evaluate(table, options.models, protocol, progress=progress)
     out: Path = options.out
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "evaluation.json", plain(found))
     draw(found, out / "evaluation.png")
-    Console(width=140).print(render(found))
-    print(out / "evaluation.json", out / "evaluation.png", sep="\n")
+    files = [out / "evaluation.json", out / "evaluation.png"]
+    tell(options, plain(found), lambda: Console(width=140).print(render(found)), files)
 
 
 def _sizes(text: str) -> tuple[int, ...]:
