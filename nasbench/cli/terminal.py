@@ -57,14 +57,26 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, int, float)) else str(value)
 
 
-def print_report(report: Any, indent: str = "") -> None:
-    """Print a report, one entry a line; those of an entry that is a dictionary are indented below it."""
+def print_report(report: Mapping[str, Any], indent: str = "") -> None:
+    """Print a report, one entry a line; those of an entry that is a dictionary are indented below it.
+
+    Counts of nothing are left out, and what consists of them: a report tells what is to be known, and the table that it
+    is of keeps all of it.
+    """
     for name, value in report.items():
+        if _is_nothing(value):
+            continue
         if isinstance(value, dict):
             print(f"{indent}{name}:")
             print_report(value, indent + "  ")
         else:
             print(f"{indent}{name}: {value}")
+
+
+def _is_nothing(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_nothing, value.values()))
+    return value == [] or (type(value) is int and value == 0)
 
 
 def tell_failures(failures: Sequence[Any]) -> int:
