@@ -433,6 +433,18 @@ def test_what_people_read_machines_can_read_too(run: Run) -> None:
     assert tables["algorithms"] == registry.names("searchers")
 
 
+def test_an_evaluation_prints_json_or_its_files_alone(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["evaluate-surrogates", "ridge", "--sizes", "20", "--splits", "2", "--tested", "50"]
+    status, out, err = run(*words, "--out", "one", "--json")
+    assert (status, err) == (0, "")
+    found = json.loads(out)
+    assert found == json.loads(Path("one/evaluation.json").read_text())
+    assert run(*words, "--out", "two", "--quiet")[1:] == ("two/evaluation.json\ntwo/evaluation.png\n", "")
+
+
 def test_python_m_nasbench_is_the_command() -> None:
     done = subprocess.run([sys.executable, "-m", "nasbench", "cite"], capture_output=True, text=True, check=True)
     again = subprocess.run([sys.executable, "-m", "nasbench.cli", "cite"], capture_output=True, text=True, check=True)
@@ -598,7 +610,7 @@ def test_a_package_that_hides_ours_is_named(tmp_path: Path, words: list[str], pa
 
 
 def test_a_surrogate_without_its_packages_says_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.partition(".")[0] == "surrogates"]:
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("surrogates", "sklearn")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "sklearn", None)
     message = refusal(run("query", "0", "--table", "surrogate:somewhere"))
