@@ -10,6 +10,9 @@ from collections.abc import Iterable
 class NasbenchError(Exception):
     """Root of all errors raised on purpose by nasbench, surrogates and baselines."""
 
+    traceback: str = ""
+    """Where a user's own code failed, as Python prints it but without our frames; empty where it did not."""
+
 
 class InvalidArchitectureError(NasbenchError, ValueError):
     """A text, tuple, index or array is no architecture of the search space."""
@@ -105,6 +108,10 @@ class WeightsFileError(NasbenchError, ValueError):
 
 class MissingPackageError(NasbenchError, ImportError):
     """What was asked for needs a package of an extra that is not installed."""
+
+
+class PackageConflictError(NasbenchError, ImportError):
+    """Another distribution, or a file of one's own, has the name of a package of ours and hides it."""
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], *, hint: str = "") -> UnknownNameError:

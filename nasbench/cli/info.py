@@ -3,24 +3,52 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING, Any
 
-from nasbench.cli.options import Commands, add_table, command
+from nasbench.cli.options import Commands, add_output, add_table, command
+from nasbench.cli.terminal import tell
+
+if TYPE_CHECKING:
+    from nasbench.table import Table
+
+_TOLD = ("unit", "shape", "epochs", "images", "trained_on", "evaluated_on")
+"""Of each column."""
 
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = command(commands, "info", do, "describe a table: what it holds, from where, measured on which split")
     add_table(parser, positional=True)
+    add_output(parser, quiet=False)
 
 
 def do(options: argparse.Namespace) -> None:
     """Run the command."""
-    from rich.console import Console
-    from rich.table import Table as Grid
-
     from nasbench.table import load
 
     table = load(options.table, options.dataset)
+    tell(options, _facts(table), lambda: _show(table))
+
+
+def _facts(table: Table) -> dict[str, Any]:
+    """Return the same for machines."""
+    best = table.optimum("validation_accuracy") if "validation_accuracy" in table.metrics else None
+    return {
+        "name": table.name,
+        "architectures": len(table),
+        "space": table.space.name,
+        "datasets": table.datasets,
+        "columns": {name: {key: getattr(info, key) for key in _TOLD} for name, info in table.describe().items()},
+        "optimum": best and {"value": best.value, "architectures": list(map(table.space.format, best.architectures))},
+        "source": table.source,
+        "digest": table.digest,
+    }
+
+
+def _show(table: Table) -> None:
+    from rich.console import Console
+    from rich.table import Table as Grid
+
     print(f"{table.name}: {len(table):,} architectures of {table.space.name}")
     grid = Grid(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for column in ("metric", "unit", "schedule", "epochs", "runs"):
