@@ -80,6 +80,8 @@ def test_imports_lead_downwards(path: Path) -> None:
 
 def test_nobody_imports_the_command_line() -> None:
     for path in SOURCES:
+        if "cli" in path.parts:
+            continue
         assert not any(name.startswith("nasbench.cli") for name in imports(path)), module_of(path)
 
 

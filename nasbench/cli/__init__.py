@@ -1,0 +1,81 @@
+"""The command ``nasbench``: where tables, searchers and converters meet. Nothing imports this package.
+
+One file a command; each adds its options and does the work by calling the library.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from nasbench import __version__
+from nasbench.cli import (
+    attach,
+    check,
+    cite,
+    compare,
+    convert,
+    doctor,
+    evaluate_surrogates,
+    export,
+    fetch,
+    fit,
+    info,
+    query,
+    tables,
+    train_table,
+    verify,
+)
+from nasbench.errors import NasbenchError
+
+_COMMANDS = (
+    compare,
+    verify,
+    train_table,
+    tables,
+    info,
+    query,
+    convert,
+    fetch,
+    attach,
+    export,
+    evaluate_surrogates,
+    fit,
+    check,
+    doctor,
+    cite,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status: 0 done, 1 refused with a message, 2 misused, 130 interrupted."""
+    options = _parser().parse_args(arguments)
+    try:
+        status = int(options.do(options) or 0)
+        sys.stdout.flush()  # a reader that has left is noticed here rather than at exit
+        return status
+    except KeyboardInterrupt:
+        resumable = (compare.do, fetch.do, verify.do, train_table.do)
+        again = " The same command goes on where it stopped." if options.do in resumable else ""
+        print(f"\nnasbench: interrupted.{again}", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `nasbench ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere
+        return 1
+    except (NasbenchError, OSError) as error:
+        print(f"nasbench: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nasbench",
+        description="Compare neural architecture search algorithms offline, on real results. Try: nasbench compare",
+    )
+    parser.add_argument("--version", action="version", version=f"nasbench-suite {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for each in _COMMANDS:
+        each.add(commands)
+    return parser

@@ -1,0 +1,31 @@
+"""Architectures as people type them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from nasbench.errors import InvalidArchitectureError
+from nasbench.types import Architecture, Benchmark
+
+
+def architecture_of(text: str, table: Benchmark) -> Architecture | int:
+    """Read what people type for an architecture; text of the space comes first, since it may be all digits."""
+    if re.fullmatch(r"[0-9]{1,9}(,[0-9]{1,9})+", text):
+        return tuple(int(choice) for choice in text.split(","))
+    try:
+        return table.space.parse(text)
+    except InvalidArchitectureError:
+        if re.fullmatch(r"0|[1-9][0-9]{0,8}", text):
+            return int(text)
+        raise
+
+
+def choices_of(text: str, benchmark: Any) -> Architecture:
+    """Read what people type for an architecture, whatever the benchmark; an index of a table becomes its choices."""
+    found = architecture_of(text, benchmark)
+    if isinstance(found, tuple):
+        return tuple(benchmark.space.check(found))
+    if not hasattr(benchmark, "row"):
+        raise InvalidArchitectureError(f"{benchmark.name} has no index {found}: give the text of an architecture.")
+    return tuple(benchmark.architectures[benchmark.row(found)].tolist())

@@ -1,0 +1,106 @@
+"""``nasbench compare``: run search algorithms on a benchmark and compare them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from nasbench.cli.options import Commands, add_images, add_table, command, cores
+from nasbench.cli.terminal import progress_bar
+from nasbench.errors import ComparisonError, NasbenchError
+from nasbench.types import Budget
+
+BASELINES = ("random_search", "regularized_evolution", "genetic_algorithm", "reinforce", "local_search")
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = command(commands, "compare", do, "run search algorithms on a table and compare them")
+    parser.add_argument(
+        "algorithms",
+        nargs="*",
+        metavar="ALGORITHM",
+        default=BASELINES,
+        help="a name (see `nasbench tables`), FILE.py:CLASS, or either with :ARGUMENT=VALUE,...",
+    )
+    add_table(parser)
+    parser.add_argument("--budget", type=_budget, default="1000", help="1000 evaluations, 20000s or 3000epochs")
+    parser.add_argument("--runs", type=int, default=500, help="searches an algorithm")
+    parser.add_argument("--seed", type=int, default=0, help="seed of everything random")
+    parser.add_argument(
+        "--observe",
+        choices=("run", "mean"),
+        default="run",
+        help="what a query shows a search: one recorded run, drawn at random, or the mean over runs",
+    )
+    parser.add_argument("--free-repeats", action="store_true", help="evaluating an architecture again costs nothing")
+    parser.add_argument("--workers", type=int, default=cores(), help="processes; does not change the result")
+    parser.add_argument("--out", type=Path, default=Path("comparison"), help="folder of the result")
+    parser.add_argument("--target", type=float, default=0.1, help="regret that counts as success, percentage points")
+    parser.add_argument("--center", choices=("mean", "median"), default="mean", help="line of the plot")
+    parser.add_argument("--x", choices=("log", "linear"), default="log", help="budget axis of the plot")
+    live = parser.add_argument_group("real training, with --table live:SPACE, such as live:conv5")
+    live.add_argument("--epochs", type=int, help="of each training")
+    live.add_argument("--seeds", type=int, help="runs of each architecture; 1 by default")
+    live.add_argument("--journal", type=Path, help="what was trained, once for all; trainings.db by default")
+    add_images(live)
+    live.add_argument("--device", help="cpu by default; cuda, mps, or auto")
+
+
+def do(options: argparse.Namespace) -> None:
+    """Run the command."""
+    from rich.console import Console
+
+    from nasbench._files import write_json
+    from nasbench.benchmark import load
+    from nasbench.compare import Algorithm, Settings, compare
+    from nasbench.plot import draw
+    from nasbench.report import render, summarise
+    from nasbench.search import Rules
+
+    if not 0 < options.target <= 100:
+        raise ComparisonError(f"--target must be above 0 and at most 100 percentage points, it is {options.target}.")
+    table = _live(options)
+    dataset = load(table, options.dataset).dataset
+    settings = Settings(
+        table,
+        dataset,
+        tuple(Algorithm.parse(text) for text in options.algorithms),
+        options.budget,
+        options.runs,
+        options.seed,
+        Rules(options.observe, not options.free_repeats),
+    )
+    out: Path = options.out
+    with progress_bar("searching", "runs") as progress:
+        comparison = compare(settings, out, workers=options.workers, progress=progress)
+    summary = summarise(comparison, target=options.target / 100)
+    write_json(out / "summary.json", summary)
+    draw(summary, [out / "curves.png", out / "curves.pdf"], center=options.center, x=options.x)
+    Console().print(render(summary))
+    for name in ("summary.json", "curves.png", "curves.pdf", "histories/", "manifest.json"):
+        print(out / name)
+
+
+def _budget(text: str) -> Budget:
+    try:
+        return Budget.parse(text)
+    except NasbenchError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _live(options: argparse.Namespace) -> str:
+    """Return the name of the benchmark, into which the options of real training are written."""
+    paths = {name: os.path.abspath(getattr(options, name)) for name in ("data", "journal") if getattr(options, name)}
+    numbers = {name: getattr(options, name) for name in ("epochs", "seeds", "side", "device")}
+    given = {**numbers, "subset": 1 if options.subset else None, **paths}
+    settings = [f"{name}={value}" for name, value in given.items() if value is not None]
+    table: str = options.table
+    if not table.startswith("live:"):
+        if settings:
+            names = ", ".join(f"--{setting.partition('=')[0]}" for setting in settings)
+            raise ComparisonError(f"{names}: only for real training, with --table live:SPACE, such as live:conv5.")
+        return table
+    separator = "," if table.count(":") > 1 else ":"
+    return f"{table}{separator}{','.join(settings)}" if settings else table

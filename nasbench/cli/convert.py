@@ -1,0 +1,39 @@
+"""``nasbench convert``: make a table from a raw benchmark file."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from pathlib import Path
+
+from nasbench import registry
+from nasbench.cli.options import Commands, command
+from nasbench.cli.terminal import print_report, progress_bar
+from nasbench.errors import ConversionError
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = command(commands, "convert", do, "make a table from a raw benchmark file")
+    parser.add_argument("converter", help="format of the raw file; see `nasbench tables`")
+    parser.add_argument("source", nargs="?", type=Path, help="raw file or folder")
+    parser.add_argument("--out", type=Path, required=True, help="the .h5 file to write")
+    parser.add_argument("--workers", type=int, default=1, help="processes, where a source has many files")
+
+
+def do(options: argparse.Namespace) -> None:
+    """Run the command."""
+    from nasbench.store import write
+
+    convert = registry.find("converters", options.converter)
+    parameters = inspect.signature(convert).parameters
+    if options.source is None and parameters["source"].default is inspect.Parameter.empty:
+        raise ConversionError(
+            f"{options.converter} needs the raw file or folder: nasbench convert NAME SOURCE --out FILE."
+        )
+    workers = {"workers": options.workers} if "workers" in parameters else {}
+    with progress_bar("reading", "") as progress:
+        content = convert(options.source, progress=progress, **workers)
+    write(options.out, content)
+    print_report(content.report)
+    print(options.out)

@@ -1,0 +1,48 @@
+"""``nasbench info``: describe a table."""
+
+from __future__ import annotations
+
+import argparse
+
+from nasbench.cli.options import Commands, add_table, command
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = command(commands, "info", do, "describe a table: what it holds, from where, measured on which split")
+    add_table(parser, positional=True)
+
+
+def do(options: argparse.Namespace) -> None:
+    """Run the command."""
+    from rich.console import Console
+    from rich.table import Table as Grid
+
+    from nasbench.table import load
+
+    table = load(options.table, options.dataset)
+    print(f"{table.name}: {len(table):,} architectures of {table.space.name}")
+    grid = Grid(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for column in ("metric", "unit", "schedule", "epochs", "runs"):
+        grid.add_column(column, overflow="fold")
+    splits = []
+    for name, info in table.describe().items():
+        metric, _, schedule = name.partition("@")
+        epochs = f"{len(info.epochs)}, {info.epochs[0]} to {info.epochs[-1]}" if len(info.epochs) > 1 else ""
+        unit = f"{info.unit} of {info.images:,}" if info.images else info.unit
+        runs = str(info.shape[-1]) if schedule else ""
+        grid.add_row(metric, unit, schedule, epochs or ", ".join(map(str, info.epochs)), runs)
+        if info.evaluated_on:
+            splits.append(f"{name}: trained on {info.trained_on}; measured on {info.evaluated_on}")
+    Console().print(grid)
+    print(*splits, sep="\n")
+    print(f"image datasets: {', '.join(table.datasets)}")
+    for name in table.metrics:
+        if name == "validation_accuracy":
+            best = table.optimum(name)
+            cells = ", ".join(table.space.format(a) for a in best.architectures)
+            print(f"optimum: {name} {best.value:.6f}, mean over runs, by {cells}")
+    print(f"source: {table.source['name']}, {table.source['address']}")
+    print(f"licence: {table.source['licence']}")
+    print(f"not here: {table.source['elsewhere']}")
+    print(f"digest: {table.digest}")

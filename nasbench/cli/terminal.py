@@ -1,0 +1,51 @@
+"""What commands print: progress, reports, failures."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from nasbench.errors import MissingPackageError
+
+
+@contextmanager
+def progress_bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on the terminal's error stream, and nothing where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def print_report(report: Any, indent: str = "") -> None:
+    """Print a report, one entry a line; those of an entry that is a dictionary are indented below it."""
+    for name, value in report.items():
+        if isinstance(value, dict):
+            print(f"{indent}{name}:")
+            print_report(value, indent + "  ")
+        else:
+            print(f"{indent}{name}: {value}")
+
+
+def tell_failures(failures: Sequence[Any]) -> int:
+    """Name the trainings that failed; return the exit status."""
+    for failure in failures:
+        print(f"failed: {failure.architecture}, seed {failure.seed}: {failure.reason}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+@contextmanager
+def needing_surrogates(command: str) -> Iterator[None]:
+    """Say what to install where a package of the predictors is missing: their imports stand inside."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(
+            f"{command} needs {error.name}, which is not installed: pip install 'nasbench-suite[surrogates]'."
+        ) from error
