@@ -18,7 +18,7 @@ from nasbench.table import Curve, Table
 from nasbench.types import Architecture, Fidelity, Metrics, Origin
 from surrogates.draws import WINDOW
 from surrogates.saved import Saved, load
-from surrogates.surrogate import ACCURACIES, Surrogate
+from surrogates.surrogate import ACCURACIES, About, Surrogate
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -107,6 +107,11 @@ class SurrogateBenchmark:
 
     def __repr__(self) -> str:
         return f"<{self.name}: predicts {', '.join(self.metrics)} of {self.space.name}>"
+
+    @property
+    def about(self) -> About:
+        """What the surrogate is about."""
+        return self._surrogate.about
 
     @property
     def origin(self) -> Origin:

@@ -186,8 +186,9 @@ class Fitted(NamedTuple):
     """Of the table, that it was fitted to, in the order in which they were drawn."""
     score_card: dict[str, Any]
     """``seeds`` (scores of the model of each seed on architectures that it did not see), ``mean`` and ``error`` of
-    these, and, of the first seed, ``columns``: mean absolute errors of the other accuracies by name, and
-    ``training_time``: the median relative error."""
+    these, and, of the first seed, ``columns``: mean absolute errors of the other accuracies by name,
+    ``training_time``: the median relative error, and what it is as a benchmark: ``levels`` and ``searches`` as
+    :mod:`surrogates.card` returns them."""
 
 
 def fit(
@@ -248,8 +249,17 @@ def fit(
         "mean": {name: mean for name, (mean, _) in summary.items()},
         "error": {name: error for name, (_, error) in summary.items()},
         **_other_scores(fitted, table, held_out),
+        **_as_benchmark(fitted, rows, table),
     }
     return Fitted(fitted, rows, card)
+
+
+def _as_benchmark(surrogate: Surrogate, rows: NDArray[np.intp], table: Table) -> dict[str, Any]:
+    from surrogates import card
+    from surrogates.benchmark import SurrogateBenchmark  # which reads folders of what is defined here
+
+    benchmark = SurrogateBenchmark.unsaved(surrogate, rows.astype(np.int64), table)
+    return {"levels": card.spread_by_level(benchmark, table), "searches": card.searched(benchmark, table)}
 
 
 def _scores(recorded: Floats, predicted: Floats, deviation: Floats) -> dict[str, float]:
