@@ -19,10 +19,11 @@ from scipy.stats import norm
 
 import nasbench
 from nasbench._files import write_json
+from nasbench.analysis.incumbents import every_run
 from nasbench.types import Metrics
 from surrogates import card, noise
 from surrogates.benchmark import SurrogateBenchmark
-from surrogates.evaluation import make, plain, protocol_of
+from surrogates.evaluation import make, protocol_of
 from surrogates.surrogate import fit
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "surrogates.md"
@@ -39,7 +40,7 @@ class Redrawn:
     """The table's means, with a thousand runs that are drawn as those of a surrogate are: the truth of a surrogate."""
 
     def __init__(self, table: nasbench.Table) -> None:
-        runs = card.runs_of(table, "validation_accuracy")
+        runs = every_run(table, "validation_accuracy")
         means = np.nanmean(runs, axis=1)
         kept = noise.keep(runs.T[:, :, None], means[:, None], means, np.zeros((len(means), 1)))
         self.space, self.fidelities, self.name, self.digest = table.space, table.fidelities, "redrawn", ""
@@ -114,7 +115,7 @@ def searched(benchmark: Any, evaluations: int) -> dict[str, Any]:
     found: dict[str, Any] = {"best": float(benchmark.best("validation_accuracy"))}
     for observe in ("run", "mean"):
         found[observe] = {
-            name: plain(card.regrets(benchmark, name, observe, SEARCHES, evaluations=evaluations).tolist())
+            name: card.regrets(benchmark, name, observe, SEARCHES, evaluations=evaluations).tolist()
             for name in card.SEARCHES
         }
     if isinstance(benchmark, nasbench.Table):
@@ -200,7 +201,7 @@ def fidelity_text(found: dict[str, Any]) -> str:
         "|---|---|---|---|---|",
     ]
     for title, each in rows.items():
-        means = [100 * np.mean([mean_of(one[name]) for one in each]) for name in card.SEARCHES]
+        means = [100 * np.mean([np.mean(one[name]) for one in each]) for name in card.SEARCHES]
         ratio = f"{means[0] / means[1]:.1f}" if means[1] > 0 else "none"
         lines.append(f"| {title} | {' | '.join(f'{mean:.3f}' for mean in means)} | {ratio} |")
     best = [100 * each[place]["best"] for place in ("with", "without") for each in found["fits"]]
@@ -224,11 +225,6 @@ def fidelity_text(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def mean_of(regrets: list[float | None]) -> float:
-    """Return the mean of what is known: a search that saw all runs of its incumbent has none to be judged by."""
-    return float(np.nanmean(np.array(regrets, np.float64)))
-
-
 def _levels(levels: list[dict[str, float]]) -> list[str]:
     return [f"{100 * level['from']:.1f} to {100 * level['to']:.1f}" for level in levels]
 
@@ -247,7 +243,7 @@ def example_text(found: dict[str, Any]) -> str:
         ("the table, by all runs", found["table"]["all_runs"]),
         ("the table, by runs that the search did not see", found["table"]["run"]),
     ):
-        means = [f"{100 * mean_of(regrets[name]):.3f}" for name in ("random_search", "local_search")]
+        means = [f"{100 * np.mean(regrets[name]):.3f}" for name in ("random_search", "local_search")]
         lines.append(f"| {title} | {' | '.join(means)} |")
     return "\n".join(lines)
 

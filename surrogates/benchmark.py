@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -211,8 +211,20 @@ class SurrogateBenchmark:
         accuracies = self._of(architecture).accuracies
         return Curve(tuple(epoch for epoch, _ in columns), accuracies[[i for _, i in columns]])
 
-    def means(self, architectures: ArrayLike, metric: str = "validation_accuracy") -> NDArray[np.float64]:
+    def means(
+        self,
+        architectures: ArrayLike,
+        metric: str = "validation_accuracy",
+        *,
+        runs: Sequence[Iterable[int]] | None = None,
+    ) -> NDArray[np.float64]:
         """Return the means of architectures, shape (n,), at the last epoch of the longest schedule.
+
+        Args:
+            architectures: Choices, shape (n, decisions).
+            metric: An accuracy that is predicted there.
+            runs: Of each architecture the drawn runs whose mean is taken, nan where there are none; by default the
+                mean that all of them are drawn around.
 
         Raises:
             InvalidArchitectureError: One of them is no architecture of the space.
@@ -220,6 +232,10 @@ class SurrogateBenchmark:
         """
         column = self._last(metric)
         choices = self.space.validated(architectures)
+        if runs is not None:
+            answers = [self._of(tuple(row)) for row in choices.tolist()]
+            drawn = [[self._drawn(one, run, [column])[0] for run in of] for one, of in zip(answers, runs, strict=True)]
+            return np.array([np.mean(values) if values else _NAN for values in drawn], np.float64)
         if self._all is not None:
             return np.asarray(self._all[0][self.space.codes(choices), column])
         self._learn(choices)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nasbench import registry
-from nasbench.analysis import incumbents
+from nasbench.analysis import best_known, judged
+from nasbench.analysis.incumbents import Accuracy, Observe, every_run
 from nasbench.history import History
 from nasbench.search import Rules, run
 from nasbench.table import Table
@@ -34,8 +35,6 @@ _ARCHITECTURES, _DRAWN = 300, 5
 _PREDICTED = 2000
 """Held-out architectures of a space that is not predicted whole."""
 
-Observe = Literal["run", "mean"]
-
 
 def spread_by_level(benchmark: SurrogateBenchmark, table: Table) -> list[dict[str, float]]:
     """Return how far runs lie apart in the metric of the surrogate, in the table and drawn, from poor to good.
@@ -46,7 +45,7 @@ def spread_by_level(benchmark: SurrogateBenchmark, table: Table) -> list[dict[st
         from the means that the surrogate answers. Fractions. Empty where no such architecture has two runs.
     """
     metric = benchmark.about.metric
-    runs = runs_of(table, metric)
+    runs = every_run(table, cast(Accuracy, metric))
     held_out = np.setdiff1d(np.flatnonzero(np.isfinite(runs).sum(axis=1) > 1), benchmark.rows)
     if not len(held_out) or len(benchmark.runs(tuple(table.architectures[held_out[0]].tolist()))) < 2:
         return []
@@ -99,10 +98,7 @@ def searched(benchmark: SurrogateBenchmark, table: Table) -> dict[str, Any]:
 
 
 def _mean_and_error(values: Floats) -> list[float]:
-    known = values[np.isfinite(values)]
-    if len(known) < 2:  # nearly all searches saw all runs of their incumbents
-        return [float("nan"), float("nan")]
-    return [float(known.mean()), float(known.std(ddof=1) / np.sqrt(len(known)))]
+    return [float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))]
 
 
 def _why_not(benchmark: SurrogateBenchmark, table: Table) -> str:
@@ -128,53 +124,14 @@ def regrets(
 ) -> Floats:
     """Return the final regret of each search, shape (len(seeds),).
 
-    On a surrogate, and where means are observed, the incumbent is judged by the mean that the benchmark answers, and
-    the optimum is the largest one. On a table of several runs it is judged by the mean of those runs of it that the
-    search did not see, nan if it saw all; the optimum is what the best by all other runs has in the run left out,
-    averaged over runs. That is the same in expectation, but rests on as many architectures as there are runs: it may be
-    off by the noise of a run, and regrets may be negative.
+    Incumbents and the optimum are judged as :mod:`nasbench.analysis.incumbents` says: on a table by runs that the
+    search did not see, on a surrogate, and where means are observed, by the mean that the benchmark answers.
     """
     histories = [search_history(benchmark, search, observe, seed, evaluations) for seed in seeds]
-    last = [int(incumbents(history.validation_accuracy)[-1]) for history in histories]
-    found = np.array([history.architectures[at] for history, at in zip(histories, last, strict=True)])
-    if isinstance(benchmark, Table) and observe == "run":
-        runs = runs_of(benchmark, "validation_accuracy")
-        if (np.isfinite(runs).sum(axis=1) > 1).any():
-            rows = benchmark.rows(found)
-            held = [_unseen(history, at, runs[row]) for history, at, row in zip(histories, last, rows, strict=True)]
-            return left_out_optimum(runs) - np.array(held, np.float64)
-    optimum = benchmark.best("validation_accuracy")
-    return np.asarray((np.nan if optimum is None else optimum) - benchmark.means(found, "validation_accuracy"))
+    return best_known(histories, benchmark) - np.array([judged(history, benchmark)[-1] for history in histories])
 
 
 def search_history(benchmark: Benchmark, search: str, observe: Observe, seed: int, evaluations: int) -> History:
     """Return what a search with its defaults did; both its seeds are the same number."""
     searcher = registry.find("searchers", search)(benchmark.space, seed=seed)
     return run(searcher, benchmark, Budget(evaluations), seed=seed, rules=Rules(observe=observe))
-
-
-def _unseen(history: History, at: int, runs: Floats) -> float:
-    """Return the mean of the runs of the incumbent that a search did not see; nan if it saw all."""
-    same = (history.architectures == history.architectures[at]).all(axis=1)
-    left = np.setdiff1d(np.flatnonzero(np.isfinite(runs)), history.runs[same])
-    return float(runs[left].mean()) if len(left) else float("nan")
-
-
-def left_out_optimum(runs: Floats) -> float:
-    """Return what the best architecture by all runs but one has in that one, averaged over which is left out.
-
-    Args:
-        runs: Shape (n, r), nan where there is none.
-    """
-    found = []
-    for i in range(runs.shape[1]):
-        others = np.delete(runs, i, axis=1)
-        there = np.flatnonzero(np.isfinite(runs[:, i]) & np.isfinite(others).any(axis=1))
-        found.append(runs[there[np.nanmean(others[there], axis=1).argmax()], i])
-    return float(np.mean(found))
-
-
-def runs_of(table: Table, metric: str) -> Floats:
-    """Return all runs at the end of the longest schedule, shape (n, runs), nan where there is none."""
-    many = table.describe()[f"{metric}@{table.fidelities[-1].schedule}"].shape[-1]
-    return np.stack([np.asarray(table.column(metric, run=i), np.float64) for i in range(many)], axis=1)

@@ -26,7 +26,7 @@ _MOST = 6
 _FARTHEST = 5
 """Standard deviations that a row may be off, or it is made smaller: one of a hundred, it is drawn again and again."""
 _LUCK = 4
-"""Standard deviations that a draw may lie above its level, or else below the median of all levels."""
+"""Standard deviations that a draw may lie above its level, or above the median of levels where that is higher."""
 _TERMS, _LOOKED_AT = 64, 0.6
 """Of a field: how many terms it has, and which share of the decisions each looks at."""
 
@@ -97,7 +97,8 @@ class Draws:
         Where one training in a hundred fails, networks that fail have draws of thirty points; a search for the best of
         hundreds would find these, though nothing of the kind was recorded.
         """
-        return np.maximum(_LUCK * self.spread_.at(levels), np.median(self.levels_) - levels)
+        higher = np.maximum(levels, np.median(self.levels_))
+        return np.asarray(higher + _LUCK * self.spread_.at(higher) - levels)
 
     def ranked(self, levels: Floats, ranks: Floats) -> Floats:
         """Return for each level the row whose first column has this rank, in [0, 1), among those next to it.

@@ -123,6 +123,14 @@ def test_a_run_varies_as_runs_of_the_table_do(results: SurrogateBenchmark):
     assert np.corrcoef(first, last)[0, 1] > 0.99  # in this table a good start is a good end
 
 
+def test_means_of_some_runs_are_means_of_these_runs(results: SurrogateBenchmark):
+    few = OTHERS[:3]
+    each = [[results.query(tuple(row), run=run).test_accuracy for run in (4, 9)] for row in few.tolist()]
+    found = results.means(few, "test_accuracy", runs=[(4, 9), (4, 9), ()])
+    np.testing.assert_allclose(found[:2], np.mean(each[:2], axis=1))
+    assert np.isnan(found[2])
+
+
 def test_a_run_is_the_same_in_another_process_and_another_for_another_architecture(
     folder: Path, results: SurrogateBenchmark
 ):
