@@ -30,6 +30,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "surrogates.md"
 FITS, SEARCHES = range(5), range(100)
 LABELS, EVALUATIONS = 1000, 500
 EXAMPLE = {"labels": 300, "evaluations": 100}
+EXAMPLE_FITS = range(4)
 SIZES = {"nasbench201": (156, 469, 1000), "nb_macro": (100, 500, 1000)}
 SPLITS, FIRST_SPLIT = 5, 7000
 NOMINAL = (0.5, 0.68, 0.9)
@@ -89,7 +90,13 @@ def main(folder: str, macro: str | None = None) -> None:
     }
     example = {
         "table": part("example-table", lambda: searched(table, EXAMPLE["evaluations"])),
-        "fits": [part("example-fit-0", lambda: fitted(table, EXAMPLE["labels"], 0, EXAMPLE["evaluations"]))],
+        "fits": [
+            part(
+                f"example-fit-{seed}",
+                lambda seed=seed: fitted(table, EXAMPLE["labels"], seed, EXAMPLE["evaluations"]),
+            )
+            for seed in EXAMPLE_FITS
+        ],
     }
     tables = {"nasbench201": table, **({"nb_macro": nasbench.load(macro)} if macro else {})}
     intervals = {
@@ -230,7 +237,6 @@ def _levels(levels: list[dict[str, float]]) -> list[str]:
 
 
 def example_text(found: dict[str, Any]) -> str:
-    one = found["fits"][0]
     lines = [
         f"Final regret in percentage points after {EXAMPLE['evaluations']} evaluations, mean of {len(SEARCHES)} "
         f"searches; {EXAMPLE['labels']} labels:",
@@ -239,7 +245,8 @@ def example_text(found: dict[str, Any]) -> str:
         "|---|---|---|",
     ]
     for title, regrets in (
-        ("this surrogate prints", one["with"]["run"]),
+        *((f"a surrogate, seed {seed}", one["with"]["run"]) for seed, one in enumerate(found["fits"])),
+        *((f"without residuals, seed {seed}", one["without"]["run"]) for seed, one in enumerate(found["fits"])),
         ("the table, by all runs", found["table"]["all_runs"]),
         ("the table, by runs that the search did not see", found["table"]["run"]),
     ):
