@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 
-from nasbench.cli.architectures import architecture_of
+from nasbench._text import printable
+from nasbench.cli.architectures import architecture_of, choices_of
 from nasbench.cli.options import Commands, add_table, command
 
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = command(commands, "query", do, "answer for one architecture")
-    parser.add_argument("architecture", help="its text, comma-separated choices, or its index")
+    parser.add_argument(
+        "architecture", help="its text, comma-separated choices, its official index, or row:5 for that row of a table"
+    )
     add_table(parser)
     for name in ("schedule", "epoch", "run"):
         parser.add_argument(f"--{name}", type=int, help="see `nasbench info`; by default longest, last, mean over runs")
@@ -26,16 +29,23 @@ def do(options: argparse.Namespace) -> None:
     asked = {name: getattr(options, name) for name in ("schedule", "epoch", "run")}
     if isinstance(table, Table):
         row = table.row(architecture_of(options.architecture, table))
-        metrics = table.query(row, **asked)
-        print(f"architecture: {table.space.format(tuple(table.architectures[row].tolist()))} (index {row})")
-        runs = (
-            f"mean over runs {', '.join(map(str, table.runs(row, schedule=asked['schedule'], epoch=asked['epoch'])))}"
-        )
+        architecture = table.at_row(row)
+        metrics = table.query(architecture, **asked)
+        index = None if table.indexes is None else int(table.indexes[row])
+        where = f"row {row}" if index is None else f"index {index}" if index == row else f"index {index}, row {row}"
+        print(f"architecture: {table.space.format(architecture)} ({where})")
+        recorded = table.runs(architecture, schedule=asked["schedule"], epoch=asked["epoch"])
+        runs = f"mean over runs {', '.join(map(str, recorded))}"
+        others = {
+            f"{name} [{printable(table.info(name).unit)}]": value
+            for name, value in table.values(architecture, **asked).items()
+            if name not in metrics._fields
+        }
     else:
-        architecture = architecture_of(options.architecture, table)
+        architecture = choices_of(options.architecture, table)
         metrics = table.query(architecture, **asked)
         print(f"architecture: {table.space.format(architecture)}")
-        runs = "mean over runs"
-    for name, value in metrics._asdict().items():
+        runs, others = "mean over runs", {}
+    for name, value in {**metrics._asdict(), **others}.items():
         unknown = value is None or value != value
         print(f"{name}: {runs if name == 'run' and unknown else 'not recorded' if unknown else value}")
