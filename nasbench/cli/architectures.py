@@ -10,7 +10,14 @@ from nasbench.types import Architecture, Benchmark
 
 
 def architecture_of(text: str, table: Benchmark) -> Architecture | int:
-    """Read what people type for an architecture; text of the space comes first, since it may be all digits."""
+    """Read what people type for an architecture; text of the space comes first, since it may be all digits.
+
+    A number is the official index; ``row:5`` is what stands in a row of a table.
+    """
+    row = re.fullmatch(r"row:([0-9]{1,9})", text)
+    if row and hasattr(table, "at_row"):
+        found: Architecture = table.at_row(int(row[1]))
+        return found
     if re.fullmatch(r"[0-9]{1,9}(,[0-9]{1,9})+", text):
         return tuple(int(choice) for choice in text.split(","))
     try:
@@ -28,4 +35,4 @@ def choices_of(text: str, benchmark: Any) -> Architecture:
         return tuple(benchmark.space.check(found))
     if not hasattr(benchmark, "row"):
         raise InvalidArchitectureError(f"{benchmark.name} has no index {found}: give the text of an architecture.")
-    return tuple(benchmark.architectures[benchmark.row(found)].tolist())
+    return tuple(benchmark.at_row(benchmark.row(found)))

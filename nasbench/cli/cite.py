@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from nasbench import __version__
+from nasbench._text import printable
 from nasbench.cli.options import Commands, add_table, command
 
 
@@ -19,7 +20,7 @@ def do(options: argparse.Namespace) -> None:
     from nasbench.table import load
 
     table = load(options.table, options.dataset)
-    print(f"{table.source['citation']}\n  {table.source['name']}, {table.source['address']}")
-    print(f"  licence: {table.source['licence']}")
-    print(f"  sha256 of the raw files: {table.source['sha256'].replace(chr(10), '; ')}")
+    print(printable(f"{table.source['citation']}\n  {table.source['name']}, {table.source['address']}"))
+    print(printable(f"  licence: {table.source['licence']}"))
+    print(printable(f"  sha256 of the raw files: {table.source['sha256'].replace(chr(10), '; ')}"))
     print(f"nasbench-suite {__version__}, table {table.name}, digest {table.digest}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from nasbench._text import printable
 from nasbench.cli.options import Commands, add_output, add_table, command
 from nasbench.cli.terminal import tell
 
@@ -57,20 +58,20 @@ def _show(table: Table) -> None:
     for name, info in table.describe().items():
         metric, _, schedule = name.partition("@")
         epochs = f"{len(info.epochs)}, {info.epochs[0]} to {info.epochs[-1]}" if len(info.epochs) > 1 else ""
-        unit = f"{info.unit} of {info.images:,}" if info.images else info.unit
+        unit = printable(f"{info.unit} of {info.images:,}" if info.images else info.unit)
         runs = str(info.shape[-1]) if schedule else ""
         grid.add_row(metric, unit, schedule, epochs or ", ".join(map(str, info.epochs)), runs)
         if info.evaluated_on:
             splits.append(f"{name}: trained on {info.trained_on}; measured on {info.evaluated_on}")
-    Console().print(grid)
-    print(*splits, sep="\n")
+    Console(markup=False).print(grid)
+    print(printable("\n".join(splits)))
     print(f"image datasets: {', '.join(table.datasets)}")
     for name in table.metrics:
         if name == "validation_accuracy":
             best = table.optimum(name)
             cells = ", ".join(table.space.format(a) for a in best.architectures)
             print(f"optimum: {name} {best.value:.6f}, mean over runs, by {cells}")
-    print(f"source: {table.source['name']}, {table.source['address']}")
-    print(f"licence: {table.source['licence']}")
-    print(f"not here: {table.source['elsewhere']}")
+    print(printable(f"source: {table.source['name']}, {table.source['address']}"))
+    print(printable(f"licence: {table.source['licence']}"))
+    print(printable(f"not here: {table.source['elsewhere']}"))
     print(f"digest: {table.digest}")
