@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING, Any
 
 from nasbench.cli.options import Commands, add_table, command
+
+if TYPE_CHECKING:
+    from nasbench.table import Table
 
 
 def add(commands: Commands) -> None:
@@ -15,12 +19,20 @@ def add(commands: Commands) -> None:
 
 def do(options: argparse.Namespace) -> None:
     """Run the command."""
+    from nasbench.benchmark import load
+    from nasbench.table import Table
+
+    table = load(options.table, options.dataset)
+    if isinstance(table, Table):
+        _describe(table)
+    else:
+        _describe_benchmark(table)
+
+
+def _describe(table: Table) -> None:
     from rich.console import Console
     from rich.table import Table as Grid
 
-    from nasbench.table import load
-
-    table = load(options.table, options.dataset)
     print(f"{table.name}: {len(table):,} architectures of {table.space.name}")
     grid = Grid(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for column in ("metric", "unit", "schedule", "epochs", "runs"):
@@ -46,3 +58,35 @@ def do(options: argparse.Namespace) -> None:
     print(f"licence: {table.source['licence']}")
     print(f"not here: {table.source['elsewhere']}")
     print(f"digest: {table.digest}")
+
+
+def _describe_benchmark(benchmark: Any) -> None:
+    """Say what a surrogate predicts and how well, or what a live benchmark trains."""
+    print(f"{benchmark.name}: {benchmark.origin}, {benchmark.space.size:,} combinations of {benchmark.space.name}")
+    schedules: dict[int, list[int]] = {}
+    for schedule, epoch in benchmark.fidelities:
+        schedules.setdefault(schedule, []).append(epoch)
+    for schedule, epochs in schedules.items():
+        several = f"{len(epochs)} epochs, {epochs[0]} to {epochs[-1]}" if len(epochs) > 1 else f"epoch {epochs[0]}"
+        print(f"schedule {schedule}: {several}")
+    print(f"image dataset: {benchmark.dataset}")
+    if benchmark.origin == "predicted":
+        _describe_surrogate(benchmark)
+    for name, title in (("name", "source"), ("address", "address"), ("licence", "licence")):
+        if benchmark.source.get(name):
+            print(f"{title}: {benchmark.source[name]}")
+    print(f"digest: {benchmark.digest}")
+
+
+def _describe_surrogate(surrogate: Any) -> None:
+    about, mean = surrogate.manifest["about"], surrogate.manifest["score_card"].get("mean", {})
+    print(f"metrics: {', '.join(surrogate.metrics)}")
+    print(f"learnt: {about['metric']}, by the model {about['model']}, from {about['labels']:,} labels")
+    print(f"table: {surrogate.manifest['table']['name']}, digest {surrogate.manifest['table']['digest']}")
+    held_out = surrogate.manifest["score_card"].get("held_out")
+    scores = {"kendall": "Kendall tau", "spearman": "Spearman", "coverage_90": "share inside 90 % intervals"}
+    for name, title in scores.items():
+        if isinstance(mean.get(name), float):
+            print(f"{title}: {mean[name]:.3f}, on {held_out} architectures that it did not see")
+    if isinstance(mean.get("mae"), float):
+        print(f"mean absolute error: {100 * mean['mae']:.3f} percentage points")

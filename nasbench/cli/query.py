@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
-from nasbench.cli.architectures import architecture_of
+import numpy as np
+
+from nasbench.cli.architectures import choices_of
 from nasbench.cli.options import Commands, add_table, command
+from nasbench.types import Architecture
 
 
 def add(commands: Commands) -> None:
@@ -24,18 +28,24 @@ def do(options: argparse.Namespace) -> None:
 
     table = load(options.table, options.dataset)
     asked = {name: getattr(options, name) for name in ("schedule", "epoch", "run")}
+    architecture = choices_of(options.architecture, table)
+    metrics = table.query(architecture, **asked)
+    runs = "mean over runs"
     if isinstance(table, Table):
-        row = table.row(architecture_of(options.architecture, table))
-        metrics = table.query(row, **asked)
-        print(f"architecture: {table.space.format(tuple(table.architectures[row].tolist()))} (index {row})")
-        runs = (
-            f"mean over runs {', '.join(map(str, table.runs(row, schedule=asked['schedule'], epoch=asked['epoch'])))}"
-        )
-    else:
-        architecture = architecture_of(options.architecture, table)
-        metrics = table.query(architecture, **asked)
-        print(f"architecture: {table.space.format(architecture)}")
-        runs = "mean over runs"
+        recorded = table.runs(architecture, schedule=asked["schedule"], epoch=asked["epoch"])
+        runs = f"mean over runs {', '.join(map(str, recorded))}"
+    print(f"architecture: {table.space.format(architecture)}{_index(table, architecture)}")
     for name, value in metrics._asdict().items():
         unknown = value is None or value != value
         print(f"{name}: {runs if name == 'run' and unknown else 'not recorded' if unknown else value}")
+
+
+def _index(table: Any, architecture: Architecture) -> str:
+    """Say the official index of an architecture, where there is one."""
+    indexes = getattr(table, "indexes", None)
+    if indexes is not None:
+        return f" (index {indexes[table.row(architecture)]})"
+    official = table.space.architectures
+    if official is not None:
+        return f" (index {np.flatnonzero((official == architecture).all(axis=1))[0]})"
+    return ""
