@@ -31,6 +31,10 @@ class HistoryFileError(NasbenchError, ValueError):
     """A file is not a readable set of histories."""
 
 
+class AnalysisError(NasbenchError, ValueError):
+    """A statistic is not defined for these histories or this table, such as for histories of another benchmark."""
+
+
 class ConversionError(NasbenchError, ValueError):
     """A raw benchmark file is not what its format says; nothing was written."""
 
@@ -43,8 +47,16 @@ class FetchError(NasbenchError, OSError):
     """An official file could not be downloaded, or the cache not be written; what has arrived is kept where it can."""
 
 
+class FileNameError(NasbenchError, ValueError):
+    """A path that not every library can write to: it has bytes that are no UTF-8, or a zero byte."""
+
+
 class BudgetError(NasbenchError, ValueError):
     """A budget that is not a positive amount of evaluations, seconds or epochs."""
+
+
+class RulesError(NasbenchError, ValueError):
+    """Rules of play that do not exist."""
 
 
 class SearcherError(NasbenchError, RuntimeError):

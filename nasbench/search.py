@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from nasbench.errors import InvalidArchitectureError, NotRecordedError, SearcherError
+from nasbench.errors import InvalidArchitectureError, NotRecordedError, RulesError, SearcherError
 from nasbench.history import History
 from nasbench.randomness import Uniforms
 from nasbench.types import Architecture, Benchmark, Budget, Fidelity, Metrics, Searcher, Seed
@@ -18,17 +18,27 @@ _LONGEST = (None, None)
 _LONGEST_FREE_STREAK = 100_000
 
 
-class Rules(NamedTuple):
+class Rules(NamedTuple("Rules", [("observe", Literal["run", "mean"]), ("repeats_cost", bool)])):
     """What the searcher gets to see, and what it pays.
 
     Args:
         observe: ``"run"``: each query answers with one recorded run, drawn uniformly at random, as NAS-Bench-101 and
             NATS-Bench do; ``"mean"``: with the mean over runs, without noise.
         repeats_cost: Whether an architecture that was evaluated at this fidelity before costs again.
+
+    Raises:
+        RulesError: ``observe`` is neither, or ``repeats_cost`` is not True or False.
     """
 
-    observe: Literal["run", "mean"] = "run"
-    repeats_cost: bool = True
+    __slots__ = ()
+
+    def __new__(cls, observe: Literal["run", "mean"] = "run", repeats_cost: bool = True) -> Rules:
+        """Make rules, or refuse them."""
+        if observe not in ("run", "mean"):
+            raise RulesError(f"observe must be 'run' or 'mean', not {observe!r}.")
+        if not isinstance(repeats_cost, bool):
+            raise RulesError(f"repeats_cost must be True or False, not {repeats_cost!r}.")
+        return super().__new__(cls, observe, repeats_cost)
 
 
 def run(searcher: Searcher, benchmark: Benchmark, budget: Budget, *, seed: Seed, rules: Rules = Rules()) -> History:

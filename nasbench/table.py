@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -361,14 +362,35 @@ class Table:
                 return self._file.schedules[known][metric]
         return self._lacks_metric(metric, "" if schedule is None else f" of schedule {schedule}", self.metrics)
 
-    def means(self, architectures: ArrayLike, metric: str = "validation_accuracy") -> NDArray[np.float64]:
+    def means(
+        self,
+        architectures: ArrayLike,
+        metric: str = "validation_accuracy",
+        *,
+        runs: Sequence[Iterable[int]] | None = None,
+    ) -> NDArray[np.float64]:
         """Return the means over runs of architectures, shape (n,), at the last epoch of the longest schedule.
+
+        Args:
+            architectures: Choices, shape (n, decisions).
+            metric: A metric that is recorded.
+            runs: Of each architecture the runs that count, n of them; all by default. Those that are not recorded do
+                not count; nan where none is left.
 
         Raises:
             InvalidArchitectureError: As for :meth:`rows`.
             NotRecordedError: As for :meth:`column`.
         """
-        return np.asarray(self.column(metric)[self.rows(architectures)], np.float64)
+        rows = self.rows(architectures)
+        if runs is None:
+            return np.asarray(self.column(metric)[rows], np.float64)
+        result = np.full(len(rows), _NAN)
+        for i, (row, counted) in enumerate(zip(rows.tolist(), runs, strict=True)):
+            values = [float(self.column(metric, run=run)[row]) for run in counted]
+            recorded = [value for value in values if value == value]
+            if recorded:
+                result[i] = math.fsum(recorded) / len(recorded)
+        return result
 
     def best(self, metric: str = "validation_accuracy") -> float:
         """Return the value of :meth:`optimum`."""

@@ -56,7 +56,7 @@ def do(options: argparse.Namespace) -> None:
     from nasbench.benchmark import load
     from nasbench.compare import Algorithm, Settings, compare
     from nasbench.plot import draw
-    from nasbench.report import render, summarise
+    from nasbench.report import render, summarise, width_of
     from nasbench.search import Rules
 
     if not 0 < options.target <= 100:
@@ -78,7 +78,10 @@ def do(options: argparse.Namespace) -> None:
     summary = summarise(comparison, target=options.target / 100)
     write_json(out / "summary.json", summary)
     draw(summary, [out / "curves.png", out / "curves.pdf"], center=options.center, x=options.x)
-    Console().print(render(summary))
+    console = Console()
+    if not console.is_terminal:  # a file or a pipe is as wide as it needs to be
+        console = Console(width=width_of(summary))
+    console.print(render(summary))
     for name in ("summary.json", "curves.png", "curves.pdf", "histories/", "manifest.json"):
         print(out / name)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,14 +23,26 @@ def progress_bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def print_report(report: Any, indent: str = "") -> None:
-    """Print a report, one entry a line; those of an entry that is a dictionary are indented below it."""
+def print_report(report: Mapping[str, Any], indent: str = "") -> None:
+    """Print a report, one entry a line; those of an entry that is a dictionary are indented below it.
+
+    Counts of nothing are left out, and what consists of them: a report tells what is to be known, and the table that it
+    is of keeps all of it.
+    """
     for name, value in report.items():
+        if _is_nothing(value):
+            continue
         if isinstance(value, dict):
             print(f"{indent}{name}:")
             print_report(value, indent + "  ")
         else:
             print(f"{indent}{name}: {value}")
+
+
+def _is_nothing(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_nothing, value.values()))
+    return value == [] or (type(value) is int and value == 0)
 
 
 def tell_failures(failures: Sequence[Any]) -> int:

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench import registry
+from nasbench._files import checked_path
 from nasbench.attach import Attachment, check_name
 from nasbench.errors import ConversionError, InvalidArchitectureError
 from nasbench.spaces import SearchSpace
@@ -58,7 +59,7 @@ def read(source: str | os.PathLike[str], table: TableFile) -> Attachment:
         ConversionError: The file is missing, damaged, or not of the form above; it names an architecture twice, has an
             architecture that is none, or a value that is no finite number. The message says in which line and column.
     """
-    path, space = Path(source), registry.find("spaces", table.space)()
+    path, space = Path(checked_path(source)), registry.find("spaces", table.space)()
     name = path.name.lower()
     if name.endswith((".csv", ".csv.gz")):
         read_columns = _read_csv

@@ -17,9 +17,10 @@ import nasbench
 from nasbench import registry
 from nasbench.cli import main
 from nasbench.errors import InvalidArchitectureError, NotRecordedError, UnknownNameError
-from nasbench.history import load_histories
+from nasbench.history import History, load_histories
 from nasbench.spaces.nb_macro import NBMacro
 from nasbench.testing import BenchmarkContract
+from nasbench.types import Fidelity
 from surrogates import saved
 from surrogates.benchmark import SurrogateBenchmark
 from surrogates.evaluation import make
@@ -183,16 +184,28 @@ def test_a_space_too_large_to_predict_has_no_known_best():
     from nasbench.analysis import best_known
 
     class Unknown:
+        digest, origin, space = "unknown", "predicted", NBMacro()
+        fidelities = (Fidelity(50, 50),)
+
         def best(self, metric):
             return None
+
+        def runs(self, architecture):
+            return range(1000)
 
         def means(self, architectures, metric):
             return np.asarray(architectures, np.float64).sum(axis=1)
 
-    class Searched:
-        architectures = np.array([[1, 2], [3, 4]])
-
-    assert best_known([Searched()], Unknown()) == 7  # type: ignore[arg-type, list-item]
+    searched = History(
+        {"benchmark": {"digest": "unknown"}},
+        np.array([[0] * 8, [2] * 8, [1] * 8], np.uint8),
+        np.full(3, 50, np.int32),
+        np.full(3, 50, np.int32),
+        np.zeros(3, np.int32),
+        np.array([0.5, 0.4, 0.6]),  # the second was never the incumbent
+        *np.ones((3, 3)),
+    )
+    assert best_known([searched], Unknown()) == 8  # type: ignore[arg-type]
 
 
 def test_a_table_with_one_run_gives_no_noise(tmp_path: Path):
