@@ -15,7 +15,7 @@ from nasbench.types import Architecture
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = command(commands, "query", do, "answer for one architecture")
-    parser.add_argument("architecture", help="its text, comma-separated choices, or its index")
+    parser.add_argument("architecture", help="its text, comma-separated choices, or its official index")
     add_table(parser)
     for name in ("schedule", "epoch", "run"):
         parser.add_argument(f"--{name}", type=int, help="see `nasbench info`; by default longest, last, mean over runs")
@@ -41,11 +41,11 @@ def do(options: argparse.Namespace) -> None:
 
 
 def _index(table: Any, architecture: Architecture) -> str:
-    """Say the official index of an architecture, where there is one."""
-    indexes = getattr(table, "indexes", None)
-    if indexes is not None:
-        return f" (index {indexes[table.row(architecture)]})"
+    """Say the official index of an architecture; of a table without one, the row."""
+    if hasattr(table, "row"):
+        row = table.row(architecture)
+        return f" (row {row})" if table.indexes is None else f" (index {table.indexes[row]})"
     official = table.space.architectures
-    if official is not None:
-        return f" (index {np.flatnonzero((official == architecture).all(axis=1))[0]})"
-    return ""
+    if official is None:
+        return ""
+    return f" (index {np.flatnonzero((official == architecture).all(axis=1))[0]})"
