@@ -29,8 +29,8 @@ _COLUMNS = {
     "predict_seconds": "predict s",
 }
 _LESS = ("spearman", "fit_seconds", "predict_seconds")
-_OF_ACCURACIES = ("kendall_top_half", "kendall_top_1_percent", "regret")
-"""What asks which is best: of other metrics the table does not say whether that is the largest or the smallest."""
+_OF_THE_BEST = ("kendall_top_half", "kendall_top_1_percent", "regret")
+"""What asks which is best: shown where the table says whether that is the largest or the smallest."""
 # Of the palette of Okabe & Ito; line styles and markers tell lines apart in grey.
 _LOOKS = [
     {"color": colour, "linestyle": style, "marker": marker}
@@ -58,9 +58,11 @@ def render(found: dict[str, Any]) -> Grid:
     grid.add_column("model")
     accuracies = found["unit"] == POINTS
     # What inputs cost and bring stands in the place of seconds that nobody compares with hours.
-    hidden = {*(_LESS if found["inputs"] else ()), *(() if accuracies else _OF_ACCURACIES)}
+    hidden = {*(_LESS if found["inputs"] else ()), *(() if found["better"] else _OF_THE_BEST)}
     shown = [name for name in _COLUMNS if name not in hidden]
-    titles = {**_COLUMNS, **({} if accuracies else {"mae": f"MAE {found['unit']}"})}
+    titles = {
+        name: title if accuracies else title.replace(" pp", f" {found['unit']}") for name, title in _COLUMNS.items()
+    }
     costs = ["labels h", "inputs h", "gain in tau"] if found["inputs"] else []
     for name in ("labels", *[titles[name] for name in shown], *costs):
         grid.add_column(name, justify="right", no_wrap=True)

@@ -43,6 +43,9 @@ def do(options: argparse.Namespace) -> None:
         others = {name: value for name, value in values.items() if name not in Metrics._fields}
     else:
         architecture = choices_of(options.architecture, table)
+        official = table.space.architectures
+        if official is not None:
+            where = f" (index {int((official == architecture).all(axis=1).argmax())})"
     metrics = table.query(architecture, **asked)
     text = table.space.format(architecture)
     found = {"table": table.name, "digest": table.digest, "architecture": text, "choices": architecture}
