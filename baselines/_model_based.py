@@ -12,6 +12,7 @@ from nasbench.spaces import SearchSpace
 from nasbench.types import Architecture, Seed, Trial
 
 try:
+    from baselines._truncated_paths import TruncatedPaths
     from surrogates.encodings import Encoding, EncodingError, GraphFeatures, OneHot, Paths
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] != "sklearn":
@@ -24,7 +25,12 @@ except ModuleNotFoundError as error:
 Choices = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
-_ENCODINGS: dict[str, type[Encoding]] = {"graph": GraphFeatures, "paths": Paths, "choices": OneHot}
+_ENCODINGS: dict[str, type[Encoding]] = {
+    "graph": GraphFeatures,
+    "paths": Paths,
+    "truncated_paths": TruncatedPaths,
+    "choices": OneHot,
+}
 _ENUMERABLE = 2**14
 _PARENTS, _CHILDREN = 10, 50
 _ATTEMPTS = 100
@@ -36,7 +42,10 @@ class ModelBasedSearch:
     Subclasses write :meth:`_scores`. What was proposed or told is not proposed again. That goes by
     :meth:`nasbench.SearchSpace.identity`, one row of a table: forms of one network that were trained one by one, as in
     NAS-Bench-201, have accuracies of their own, and any of them can be the best. A batch has one form of a network at
-    most, drawn at random.
+    most, drawn at random, if the subclass does not say otherwise.
+
+    Ties: among equal scores chance decides; among equally good architectures that were told, the one told first counts
+    as the better.
 
     Spaces of up to 16,384 architectures are scored whole; of larger ones fifty mutations of each of the best ten, one
     mutation more of each of these, and as many random architectures. Without two different accuracies there is nothing
@@ -101,12 +110,13 @@ class ModelBasedSearch:
         order = np.argsort(-np.array(self._accuracies), kind="stable")[:n]
         return self.space.validated([self._architectures[i] for i in order.tolist()])
 
-    def _new(self, architectures: Choices) -> Choices:
-        """Return those that were neither proposed nor told, one form of each network, in no order."""
-        identities = self.space.identity_many(architectures)
-        taken = np.isin(identities, np.fromiter(self._taken, np.int64, len(self._taken)))
+    def _new(self, architectures: Choices, *, every_form: bool = False) -> Choices:
+        """Return those that were neither proposed nor told, in random order; if not every form, one of each network."""
+        space = self.space
+        taken = np.isin(space.identity_many(architectures), np.fromiter(self._taken, np.int64, len(self._taken)))
         shuffled = architectures[self._rng.permutation(np.flatnonzero(~taken))]
-        return np.asarray(shuffled[np.unique(self.space.key_many(shuffled), return_index=True)[1]])
+        same = space.identity_many(shuffled) if every_form else space.key_many(shuffled)
+        return np.asarray(shuffled[np.sort(np.unique(same, return_index=True)[1])])
 
     def _best_candidates(self) -> list[Architecture]:
         """Return the next batch, the best last."""
@@ -137,8 +147,8 @@ class Features:
 
     Args:
         space: The search space.
-        encoding: ``"graph"``, ``"paths"`` or ``"choices"``, which is one-hot and stands in for the others where a space
-            has no such features.
+        encoding: ``"graph"``, ``"paths"``, ``"truncated_paths"`` or ``"choices"``, which is one-hot and stands in for
+            the others where a space has no such features.
 
     Raises:
         ValueError: The encoding is unknown.

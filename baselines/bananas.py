@@ -2,8 +2,9 @@
 
 C. White, W. Neiswanger and Y. Savani, "BANANAS: Bayesian Optimization with Neural Architectures for Neural
 Architecture Search", AAAI 2021, algorithm 1; settings of its code, naszilla (nas_algorithms.py and params.py: ten
-random architectures, then ten at a time; path encoding; an ensemble of five networks; independent Thompson sampling;
-nas_bench.py: candidates are mutations of the best one, at least a hundred if it and the next four have so many).
+random architectures, then ten at a time; truncated path encoding; an ensemble of five networks; independent Thompson
+sampling; nas_benchmarks.py: candidates are mutations of the best one, and of the next four until there are a hundred;
+cell_201.py and cell_101.py: how a cell mutates).
 """
 
 from __future__ import annotations
@@ -12,30 +13,42 @@ import numpy as np
 
 from baselines._model_based import Choices, Features, Floats, ModelBasedSearch
 from baselines._neural_networks import NeuralNetworks
+from baselines._variation import mutate_each
 from nasbench.spaces import SearchSpace
-from nasbench.types import Seed
+from nasbench.types import Architecture, Seed
 from surrogates.forest import ExtraTrees
 from surrogates.gaussian_process import GroupedGaussianProcess
 
 _PARENTS, _CANDIDATES = 5, 100
 _PREDICTORS = ("neural_networks", "gaussian_process", "extra_trees")
+_MUTATION = {"nb201": (1 / 4,) * 6, "nb101": (1 / 21,) * 21 + (1 / 5,) * 5}
+"""The chance of each decision to change, by space."""
 
 
 class Bananas(ModelBasedSearch):
     """Mutate the best; of the mutations evaluate those that a Thompson sample of the predictor ranks highest.
 
-    The defaults are published ones. The path encoding has all paths: there are 84 in NAS-Bench-201 and 364 in
-    NAS-Bench-101, which naszilla cuts to the shortest 40. ``encoding="graph"`` with
-    ``predictor="gaussian_process"`` is the same search with our features and model, and twenty times faster.
+    In NAS-Bench-201 and 101 everything is as in naszilla: what the predictor sees (30 of 155 paths, 40 of 364), the
+    networks, and how candidates are made: each operation of NAS-Bench-201 changes with probability 1/4; in
+    NAS-Bench-101 each edge with 1/21 and each operation with 1/5, until the cell is valid. What was evaluated is not
+    proposed again: there that goes by isomorphism here and by the set of paths in naszilla. naszilla knows no other of
+    our spaces: there the predictor sees one-hot choices, and candidates are neighbours.
+
+    ``encoding="graph", predictor="gaussian_process"`` is the same search with our features and model, and twenty times
+    faster.
+
+    Ties: among equally good architectures the one told first is mutated first, as in naszilla; samples of predictions
+    are never equal.
 
     Args:
         space: The search space.
         seed: Seed of all draws.
-        encoding: What the predictor sees, ``"paths"``, ``"graph"`` or ``"choices"``; the last is one-hot, and
-            stands in where a space has no such features.
-        predictor: ``"neural_networks"``, ``"gaussian_process"`` or ``"extra_trees"``.
-        initial: Random architectures at the start.
-        batch: Architectures evaluated before the predictor is trained anew.
+        encoding: What the predictor sees: ``"truncated_paths"`` (naszilla's default), ``"paths"`` (all those without
+            the operation none, 84 in NAS-Bench-201), ``"graph"`` or ``"choices"``; the last is one-hot, and stands in
+            where a space has no such features.
+        predictor: ``"neural_networks"`` (naszilla's), ``"gaussian_process"`` or ``"extra_trees"`` (ours).
+        initial: Random architectures at the start; 10 in naszilla.
+        batch: Architectures evaluated before the predictor is trained anew; 10 in naszilla.
 
     Raises:
         ValueError: A number is below 1, or the encoding or predictor is unknown.
@@ -46,7 +59,7 @@ class Bananas(ModelBasedSearch):
         space: SearchSpace,
         *,
         seed: Seed,
-        encoding: str = "paths",
+        encoding: str = "truncated_paths",
         predictor: str = "neural_networks",
         initial: int = 10,
         batch: int = 10,
@@ -62,11 +75,23 @@ class Bananas(ModelBasedSearch):
         """Return mutations of the best architecture, and of the next four until there are a hundred new ones."""
         found = np.empty((0, len(self.space.choices)), np.uint8)
         for parent in self._best(_PARENTS):
-            children = self.space.mutate_many(np.repeat(parent[None], _CANDIDATES, axis=0), self._rng)
-            found = self._new(np.concatenate([found, children]))
+            found = self._new(np.concatenate([found, self._mutations(parent)]), every_form=True)
             if len(found) >= _CANDIDATES:
                 break
         return found
+
+    def _mutations(self, parent: Choices) -> Choices:
+        """Return a hundred mutations of an architecture; some may be copies of it."""
+        space, probabilities = self.space, _MUTATION.get(self.space.name)
+        if probabilities is None:
+            return space.mutate_many(np.repeat(parent[None], _CANDIDATES, axis=0), self._rng)
+        before: Architecture = tuple(parent.tolist())
+        children: list[Architecture] = []
+        while len(children) < _CANDIDATES:
+            child = mutate_each(space, before, probabilities, self._rng.random)
+            if not space.constrained or space.is_valid(child):
+                children.append(child)
+        return np.array(children, np.uint8)
 
     def _scores(self, known: Choices, accuracies: Floats, candidates: Choices) -> Floats:
         """Draw from the normal distribution of each prediction: independent Thompson sampling (section 4)."""

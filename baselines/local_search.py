@@ -2,13 +2,14 @@
 
 C. White, S. Nolen and Y. Savani, "Exploring the Loss Landscape in Neural Architecture Search", UAI 2021; settings of
 its code, naszilla (nas_algorithms.py: ten random architectures, then the best one's neighbours in turn, moving on the
-first improvement; at a local optimum again from ten new ones).
+first improvement; at a local optimum again from ten new ones; cell_201.py and cell_101.py: neighbours in random order).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from baselines._variation import shuffle
 from nasbench.randomness import Uniforms
 from nasbench.spaces import SearchSpace
 from nasbench.types import Architecture, Seed, Trial
@@ -19,12 +20,17 @@ _ATTEMPTS = 100
 class LocalSearch:
     """First-improvement hill climbing with restarts; what was evaluated is never proposed again.
 
-    Once nearly the whole space was proposed, random architectures are proposed whether new or not.
+    What was evaluated goes by its decisions; in NAS-Bench-101 naszilla goes by the set of paths, so that isomorphic
+    cells are one there and not here. Once nearly the whole space was proposed, random architectures are proposed
+    whether new or not.
+
+    Ties, as in naszilla: an equally good neighbour is no improvement, and of equally good architectures of a start the
+    first is climbed from.
 
     Args:
         space: The search space.
         seed: Seed of all draws, among them the order in which neighbours are visited.
-        initial: Random architectures at each start; the climb begins from the best of them.
+        initial: Random architectures at each start; the climb begins from the best of them. 10 in naszilla.
 
     Raises:
         ValueError: ``initial`` is below 1.
@@ -67,12 +73,8 @@ class LocalSearch:
                 self._expand(trial.architecture)
 
     def _expand(self, architecture: Architecture) -> None:
-        neighbors = self.space.neighbors(architecture)
-        random = self._rng.random
-        for i in range(len(neighbors) - 1, 0, -1):  # Fisher-Yates
-            j = int(random() * (i + 1))
-            neighbors[i], neighbors[j] = neighbors[j], neighbors[i]
-        self._queue = neighbors
+        self._queue = self.space.neighbors(architecture)
+        shuffle(self._queue, self._rng.random)
 
     def _new_random(self) -> Architecture:
         architecture = self.space.sample(self._rng)

@@ -17,6 +17,8 @@ from nasbench.types import Architecture, Seed, Trial
 class RandomSearch:
     """Propose architectures uniformly at random, whatever was learned.
 
+    It has no settings, and no ties to decide: nothing that is told is used.
+
     Args:
         space: The search space.
         seed: Seed of the draws.

@@ -18,15 +18,21 @@ from nasbench.types import Architecture, Seed, Trial
 class RegularizedEvolution:
     """Aging evolution with tournament selection.
 
-    The defaults are those that NATS-Bench was published with (D-X-Y/AutoDL-Projects, exps/NATS-algos/regularized_ea.py
-    and run-all.sh: population 10, sample 3, drawn with replacement). That script mutates a node first and then one of
-    its edges, so that edges are not equally likely; here every decision is.
+    The algorithm and its defaults are those of NATS-Bench (D-X-Y/AutoDL-Projects, exps/NATS-algos/regularized_ea.py and
+    run-all.sh), but for the mutation, which is the space's: one decision, all equally likely, to another value. The
+    script draws a node of the topology first and then one of its edges, so that edges are not equally likely, and in
+    the size space one of all widths, the old one too.
+
+    Ties: of equally good parents the one drawn first wins, as in the script, so that chance decides; age only decides
+    who dies.
 
     Args:
         space: The search space.
         seed: Seed of all draws.
-        population_size: Architectures that live at a time; the first that many are drawn at random.
-        sample_size: Parents drawn, with replacement, for each tournament.
+        population_size: Architectures that live at a time; the first that many are drawn at random. 10 in run-all.sh
+            (100 in Real et al., 50 in NAS-Bench-101's NASBench.ipynb, 30 in naszilla).
+        sample_size: Parents drawn, with replacement, for each tournament. 3 in run-all.sh (25, 10 without replacement,
+            and 10).
 
     Raises:
         ValueError: One of the two sizes is below 1.

@@ -25,11 +25,13 @@ class Reinforce:
 
     Results hang on the learning rate: docs/reproduction.md has a table of it.
 
+    Ties: there are none to decide; a reward counts only by how far it is from the moving average.
+
     Args:
         space: The search space.
         seed: Seed of the initial logits and of all draws.
         learning_rate: Step size of Adam; 0.01 in NATS-Bench's run-all.sh.
-        baseline_momentum: Weight of the old baseline in its moving average.
+        baseline_momentum: Weight of the old baseline in its moving average; 0.9 in reinforce.py.
 
     Raises:
         ValueError: The learning rate is not positive, or the momentum outside of [0, 1).

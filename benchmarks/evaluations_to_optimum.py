@@ -14,12 +14,14 @@ import numpy as np
 from nasbench import Rules, Table, load, registry
 
 ALGORITHMS: list[tuple[str, dict[str, Any], int]] = [
+    ("tree_confidence_bound", {}, 300),
     ("gp_expected_improvement", {}, 300),
     ("bananas", {}, 300),
     ("bananas", {"encoding": "graph", "predictor": "gaussian_process"}, 300),
-    ("tree_confidence_bound", {}, 300),
     ("local_search", {}, 5_000),
+    ("genetic_algorithm", {}, 5_000),
     ("regularized_evolution", {}, 5_000),
+    ("reinforce", {}, 5_000),
     ("random_search", {}, 100_000),
 ]
 """Name, arguments, and when a search is given up."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nasbench import registry
-from nasbench._files import canonical_json
+from nasbench._files import canonical_json, checked_path
 from nasbench.errors import ConversionError, FetchError, TableFileError
 from nasbench.fetch import cache_folder
 from nasbench.store import TableFile, write
@@ -35,7 +35,7 @@ def cached(converter: str, source: str | os.PathLike[str], **options: Any) -> Pa
         FetchError: The cache cannot be written.
     """
     convert = registry.find("converters", converter)
-    path = Path(source).resolve()
+    path = Path(checked_path(source)).resolve()
     if not path.exists():
         raise ConversionError(f"{os.fspath(source)}: no such file or folder.")
     about = [sys.modules[convert.__module__].CONVERTER, str(path), _state(path)]
@@ -47,7 +47,7 @@ def cached(converter: str, source: str | os.PathLike[str], **options: Any) -> Pa
     start = time.monotonic()
     content = convert(path, progress=_Tenths(), **options)
     try:
-        write(table, content)
+        write(table, content, force=True)
     except OSError as error:
         raise FetchError(
             f"{table}: cannot be written: {error.strerror or error}. Set the environment variable NASBENCH_CACHE to a "

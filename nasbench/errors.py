@@ -10,6 +10,9 @@ from collections.abc import Iterable
 class NasbenchError(Exception):
     """Root of all errors raised on purpose by nasbench, surrogates and baselines."""
 
+    traceback: str = ""
+    """Where a user's own code failed, as Python prints it but without our frames; empty where it did not."""
+
 
 class InvalidArchitectureError(NasbenchError, ValueError):
     """A text, tuple, index or array is no architecture of the search space."""
@@ -31,6 +34,10 @@ class HistoryFileError(NasbenchError, ValueError):
     """A file is not a readable set of histories."""
 
 
+class AnalysisError(NasbenchError, ValueError):
+    """A statistic is not defined for these histories or this table, such as for histories of another benchmark."""
+
+
 class ConversionError(NasbenchError, ValueError):
     """A raw benchmark file is not what its format says; nothing was written."""
 
@@ -43,8 +50,16 @@ class FetchError(NasbenchError, OSError):
     """An official file could not be downloaded, or the cache not be written; what has arrived is kept where it can."""
 
 
+class FileNameError(NasbenchError, ValueError):
+    """A path that not every library can write to: it has bytes that are no UTF-8, or a zero byte."""
+
+
 class BudgetError(NasbenchError, ValueError):
     """A budget that is not a positive amount of evaluations, seconds or epochs."""
+
+
+class RulesError(NasbenchError, ValueError):
+    """Rules of play that do not exist."""
 
 
 class SearcherError(NasbenchError, RuntimeError):
@@ -57,6 +72,10 @@ class ComparisonError(NasbenchError, ValueError):
 
 class ExportError(NasbenchError, ValueError):
     """A table cannot be written in the form that was asked for."""
+
+
+class FileInTheWayError(NasbenchError, FileExistsError):
+    """Something of that name exists already, and nothing said that it may be overwritten."""
 
 
 class ImagesError(NasbenchError, ValueError):
@@ -89,6 +108,10 @@ class WeightsFileError(NasbenchError, ValueError):
 
 class MissingPackageError(NasbenchError, ImportError):
     """What was asked for needs a package of an extra that is not installed."""
+
+
+class PackageConflictError(NasbenchError, ImportError):
+    """Another distribution, or a file of one's own, has the name of a package of ours and hides it."""
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], *, hint: str = "") -> UnknownNameError:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nasbench import registry
-from nasbench._download import DISK_FULL, disk_full, download
+from nasbench._download import AT_MOST, DISK_FULL, disk_full, download
+from nasbench._files import checked_path
 from nasbench.convert import Progress, silent
 from nasbench.errors import FetchError, NasbenchError, TableFileError, unknown_name
 from nasbench.store import TableFile, write
@@ -29,12 +30,14 @@ class Official(NamedTuple):
         address: Where it is; ends in the file's name.
         sha256: The checksum, in hexadecimal.
         page: Where its authors describe it.
+        at_most: Its size in bytes, or, where only about that is known, what it surely has not.
     """
 
     converter: str
     address: str
     sha256: str
     page: str
+    at_most: int = AT_MOST
 
 
 class ByHand(NamedTuple):
@@ -60,18 +63,20 @@ _NASBENCH101 = "https://github.com/google-research/nasbench#download-the-dataset
 _NATS = "https://github.com/D-X-Y/NATS-Bench#preparation-and-download"
 
 OFFICIAL: dict[str, Official] = {
-    # Addresses and checksums of NAS-Bench-101: the authors' page.
+    # Addresses and checksums of NAS-Bench-101: the authors' page, which says "1.95 GB" and "499 MB".
     "nasbench101": Official(
         "nasbench101",
         "https://storage.googleapis.com/nasbench/nasbench_full.tfrecord",
         "3d64db8180fb1b0207212f9032205064312b6907a3bbc81eabea10db2f5c7e9c",
         _NASBENCH101,
+        2_100_000_000,
     ),
     "nasbench101_only108": Official(
         "nasbench101",
         "https://storage.googleapis.com/nasbench/nasbench_only108.tfrecord",
         "4c39c3936e36a85269881d659e44e61a245babcb72cb374eacacf75d0e5f4fd1",
         _NASBENCH101,
+        550_000_000,
     ),
     # The authors publish no checksum; it is that of the file as of commit 61a2bfc.
     "nas_bench_macro": Official(
@@ -79,6 +84,7 @@ OFFICIAL: dict[str, Official] = {
         "https://raw.githubusercontent.com/xiusu/NAS-Bench-Macro/master/data/nas-bench-macro_cifar10.json",
         "686dee8363cc21cca8c1f321ad5749454f2d9b9ca5972682e137e539bc522297",
         "https://github.com/xiusu/NAS-Bench-Macro",
+        1_178_821,
     ),
 }
 BY_HAND: dict[str, ByHand] = {
@@ -119,14 +125,25 @@ def names() -> list[str]:
 
 
 def cache_folder(cache: str | os.PathLike[str] | None = None) -> Path:
-    """Return the folder that is given, else ``NASBENCH_CACHE``, else the system's one; it need not exist."""
+    """Return the folder that is given, else ``NASBENCH_CACHE``, else the system's one; it need not exist.
+
+    Raises:
+        FetchError: It begins with ``~`` and there is no such user, or none is set and this user has no home folder.
+        FileNameError: Its path is no UTF-8 text.
+    """
     if cache is None:
         cache = os.environ.get("NASBENCH_CACHE")
-    if not cache:
+    try:
+        if cache:
+            return Path(checked_path(cache)).expanduser().absolute()
         from platformdirs import user_cache_dir  # what pooch.os_cache returns, without the 70 ms of importing pooch
 
-        cache = user_cache_dir("nasbench")
-    return Path(cache).expanduser().absolute()
+        return Path(checked_path(user_cache_dir("nasbench"))).expanduser().absolute()
+    except RuntimeError:  # pathlib's or platformdirs', where no home folder is known
+        whose = f"{os.fspath(cache)}: there is no such user" if cache else "the home folder of this user is not known"
+        raise FetchError(
+            f"{whose}, so there is no folder for the cache. Set the environment variable NASBENCH_CACHE to a folder."
+        ) from None
 
 
 def cached_table(name: str, cache: str | os.PathLike[str] | None = None) -> Path | None:
@@ -159,8 +176,8 @@ def fetch(
     Raises:
         UnknownNameError: No official file has this name.
         FetchError: The file has no stable address (the message says what to do by hand); it cannot be reached, is not
-            there, or was cut too often; its checksum is wrong; the disk is full; the cache cannot be written; another
-            process fetches it.
+            there, was cut or too slow too often, or is larger than the published one; its checksum is wrong; the disk
+            is full; the cache cannot be written; another process fetches it.
         ConversionError: The file is verified, but the converter refuses it; it is kept.
     """
     if name in registry.names("tables"):
@@ -178,8 +195,15 @@ def fetch(
         downloads.mkdir(parents=True, exist_ok=True)
         with alone(downloads):
             official = OFFICIAL[name]
-            raw = download(official.address, official.sha256, downloads, progress=progress, page=official.page)
-            write(table, registry.find("converters", official.converter)(raw, progress=progress))
+            raw = download(
+                official.address,
+                official.sha256,
+                downloads,
+                progress=progress,
+                page=official.page,
+                at_most=official.at_most,
+            )
+            write(table, registry.find("converters", official.converter)(raw, progress=progress), force=True)
             if not keep:
                 clear(downloads)
     return Fetched(table, f"{name} is here now. The official file {f'is {raw}' if keep else 'was removed'}.")

@@ -12,16 +12,19 @@ from nasbench.analysis import (
     Floats,
     best_known,
     duels,
-    interquartile_mean,
-    interval,
+    incumbents_seen_whole,
+    interquartile_mean_interval,
     mean_band,
+    mean_interval,
+    median_interval,
+    proportion_interval,
     random_search_law,
     regret_curves,
     running_time,
     unique_architectures,
 )
 from nasbench.compare import Comparison
-from nasbench.errors import ComparisonError, NotRecordedError
+from nasbench.errors import AnalysisError, ComparisonError, NotRecordedError
 from nasbench.history import History
 from nasbench.table import Table
 
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from rich.table import Table as Grid
 
 _POINTS = 200
+_DIGITS = 12
+"""Significant digits of what is written: libraries may differ in the last of the sixteen that a number has."""
 _ORIGIN = {
     "recorded": "",
     "predicted": "All values are PREDICTED by a surrogate, not measured. ",
@@ -42,7 +47,7 @@ def summarise(comparison: Comparison, *, target: float = 0.001) -> dict[str, Any
 
     Args:
         comparison: A finished comparison.
-        target: Validation regret that counts as success; 0.001 is 0.1 percentage points.
+        target: Validation regret that counts as success at the end; 0.001 is 0.1 percentage points.
 
     Raises:
         ComparisonError: The budget does not pay for one evaluation in every run.
@@ -60,20 +65,18 @@ def summarise(comparison: Comparison, *, target: float = 0.001) -> dict[str, Any
     algorithms: dict[str, Any] = {}
     final: dict[str, Floats] = {}
     for label, histories in comparison.histories.items():
-        # The same resamples for all: what is said of an algorithm does not depend on its company. The seed has two
-        # parts, those of the searches have three.
-        rng = np.random.default_rng([settings.seed, 2])
         curves = regret_curves(histories, benchmark, positions, optimum=optimum)
         final[label] = curves[:, -1]
         reached = running_time(histories, benchmark, target, optimum=optimum)
-        mean, low, high = mean_band(curves, rng)
+        mean, low, high = mean_band(curves)
         quartiles = np.quantile(curves, (0.25, 0.5, 0.75), axis=0)
         algorithms[label] = {
-            "validation_regret": _estimates(curves[:, -1], rng),
-            "test_regret": _test_regret(comparison, histories, positions[-1:], rng),
+            "validation_regret": _estimates(curves[:, -1]),
+            "test_regret": _test_regret(comparison, histories, positions[-1:]),
+            "incumbents_seen_whole": incumbents_seen_whole(histories, benchmark),
             "target": {
                 "validation_regret": target,
-                "success_rate": reached.success_rate,
+                "success_rate": proportion_interval(reached.successes, reached.runs)._asdict(),
                 "expected_running_time": reached.expected if math.isfinite(reached.expected) else None,
             },
             "evaluations": float(np.mean([len(history) for history in histories])),
@@ -88,14 +91,17 @@ def summarise(comparison: Comparison, *, target: float = 0.001) -> dict[str, Any
                 )
             },
         }
-    return {
+    best = benchmark.best()
+    summary = {
         "benchmark": {
             "name": benchmark.name,
             "digest": benchmark.digest,
             "origin": benchmark.origin,
             "optimum": optimum,
-            "optimum_is_known": benchmark.best() is not None,
+            "optimum_is_known": best is not None,
+            "largest_mean": best,
         },
+        "judged_by": "means" if settings.rules.observe == "mean" or benchmark.origin == "predicted" else "unseen runs",
         "budget": settings.budget._asdict(),
         "rules": settings.rules._asdict(),
         "runs": settings.runs,
@@ -106,6 +112,7 @@ def summarise(comparison: Comparison, *, target: float = 0.001) -> dict[str, Any
         "random_search_law": _law(comparison, positions),
         "duels": [duel._asdict() for duel in duels(final)],
     }
+    return {name: _rounded(value) for name, value in summary.items()}
 
 
 def _positions(comparison: Comparison) -> Floats:
@@ -118,7 +125,7 @@ def _positions(comparison: Comparison) -> Floats:
     if budget.unit == "evaluations":
         points = np.unique(np.rint(points))
     points[-1] = budget.amount
-    return points
+    return np.array(_rounded(points.tolist()))
 
 
 def _law(comparison: Comparison, positions: Floats) -> dict[str, Any] | None:
@@ -128,7 +135,10 @@ def _law(comparison: Comparison, positions: Floats) -> dict[str, Any] | None:
         return None
     if not isinstance(table, Table) or len(table) != table.space.size:
         return None
-    law = random_search_law(table, positions, observe=settings.rules.observe)
+    try:
+        law = random_search_law(table, positions, observe=settings.rules.observe)
+    except AnalysisError:  # too many runs of an architecture
+        return None
     return {"mean": law.mean.tolist(), "standard_deviation": law.standard_deviation.tolist()}
 
 
@@ -138,24 +148,31 @@ def _optimum(comparison: Comparison, metric: Accuracy) -> float:
     return best_known(every, comparison.benchmark, metric)
 
 
-def _test_regret(
-    comparison: Comparison, histories: list[History], position: Floats, rng: np.random.Generator
-) -> dict[str, Any] | None:
+def _test_regret(comparison: Comparison, histories: list[History], position: Floats) -> dict[str, Any] | None:
     """Final test regret; None if the benchmark does not record it for every incumbent."""
     try:
         optimum = _optimum(comparison, "test_accuracy")
         values = regret_curves(histories, comparison.benchmark, position, metric="test_accuracy", optimum=optimum)[:, 0]
     except NotRecordedError:
         return None
-    return _estimates(values, rng) if np.isfinite(values).all() else None
+    return _estimates(values) if np.isfinite(values).all() else None
 
 
-def _estimates(values: Floats, rng: np.random.Generator) -> dict[str, Any]:
-    statistics = {"mean": np.mean, "median": np.median, "interquartile_mean": interquartile_mean}
+def _estimates(values: Floats) -> dict[str, Any]:
     return {
-        name: interval(values, statistic, rng)._asdict()  # type: ignore[arg-type]
-        for name, statistic in statistics.items()
+        "mean": mean_interval(values)._asdict(),
+        "median": median_interval(values)._asdict(),
+        "interquartile_mean": interquartile_mean_interval(values)._asdict(),
     }
+
+
+def _rounded(value: Any) -> Any:
+    """Return the same structure with its numbers rounded, so that any machine writes the same text."""
+    if isinstance(value, float):
+        return float(f"{value:.{_DIGITS}g}")
+    if isinstance(value, dict):
+        return {name: _rounded(each) for name, each in value.items()}
+    return [_rounded(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def _numbers(values: Floats) -> list[float | None]:
@@ -163,44 +180,88 @@ def _numbers(values: Floats) -> list[float | None]:
 
 
 def render(summary: dict[str, Any]) -> Group:
-    """Return the tables that ``nasbench compare`` ends with: regrets in percentage points, 80 characters wide."""
-    from rich.console import Console, Group
+    """Return the tables that ``nasbench compare`` ends with: regrets in percentage points.
+
+    The mean has its interval where there is one; with fewer runs the median has.
+    """
+    from rich.console import Group
+
+    return Group(_grid_of(summary), _legend(summary), *([_duel_grid(summary)] if summary["duels"] else []))
+
+
+def width_of(summary: dict[str, Any]) -> int:
+    """Return how many characters wide :func:`render` needs to be for no name to be cut: 80, or more."""
+    from rich.console import Console
+
+    grids = [_grid_of(summary), *([_duel_grid(summary)] if summary["duels"] else [])]
+    return max(80, *(Console(width=10_000).measure(grid).maximum for grid in grids))
+
+
+def _grid_of(summary: dict[str, Any]) -> Grid:
+    from rich.console import Console
 
     unit, amount = summary["budget"]["unit"], summary["budget"]["amount"]
-    algorithms = summary["algorithms"]
-    target = 100 * next(iter(algorithms.values()))["target"]["validation_regret"]
-    tested = any(found["test_regret"] for found in algorithms.values())
+    algorithms, target = summary["algorithms"], _target(summary)
+    tested = _tested(summary)
+    sure = any(found["validation_regret"]["mean"]["low"] is not None for found in algorithms.values())
     grid = _grid(f"{summary['benchmark']['name']}: {summary['runs']:,} runs of {amount:,.15g} {unit}")
     grid.add_column("algorithm", min_width=12, overflow="fold")  # it gives way, a number must not
-    headers = ["regret [95 %]", "median", "IQM", *(["test"] if tested else [])]
-    for header in (*headers, f"<={target:.3g}", "ERT", "unique"):
+    headers = ["regret [95 %]", "median"] if sure else ["regret", "median [95 %]"]
+    for header in (*headers, "IQM", *(["test"] if tested else []), f"end<={target:.3g}", "ERT", "unique"):
         grid.add_column(header.replace("[", "\\["), justify="right", no_wrap=True)
     for label, found in algorithms.items():
         regret, reached = found["validation_regret"], found["target"]
         expected = reached["expected_running_time"]
         grid.add_row(
             label,
-            "{} \\[{}, {}]".format(*(_points(regret["mean"][name]) for name in ("estimate", "low", "high"))),
-            _points(regret["median"]["estimate"]),
+            _estimate(regret["mean"], sure),
+            _estimate(regret["median"], not sure),
             _points(regret["interquartile_mean"]["estimate"]),
             *([_points(found["test_regret"]["mean"]["estimate"]) if found["test_regret"] else "-"] if tested else []),
-            f"{reached['success_rate']:.1%}".replace("100.0%", "100%"),
+            f"{reached['success_rate']['estimate']:.1%}".replace("100.0%", "100%"),
             "never" if expected is None else f"{expected:,.0f}" if expected < 1e6 else f"{expected:.2e}",
             f"{found['unique_architectures']:,.0f}",
         )
     if Console(width=1000).measure(grid).maximum > 80:
         grid.padding = (0, 1, 0, 0)
-    law = summary["random_search_law"]
-    best = "the best" if summary["benchmark"]["optimum_is_known"] else "the best that these searches found of"
-    legend = (
-        f"{_ORIGIN[summary['benchmark']['origin']]}"
-        f"regret: {best} mean validation accuracy, {summary['benchmark']['optimum']:.2%}, minus that of the "
-        f"incumbent, in percentage points. Mean over runs, median, interquartile mean{'; mean test regret' * tested}. "
+    return grid
+
+
+def _target(summary: dict[str, Any]) -> float:
+    return float(100 * next(iter(summary["algorithms"].values()))["target"]["validation_regret"])
+
+
+def _tested(summary: dict[str, Any]) -> bool:
+    return any(found["test_regret"] for found in summary["algorithms"].values())
+
+
+def _estimate(found: dict[str, Any], wanted: bool) -> str:
+    if not wanted or found["low"] is None:
+        return _points(found["estimate"])
+    return "{} \\[{}, {}]".format(*(_points(found[name]) for name in ("estimate", "low", "high")))
+
+
+def _legend(summary: dict[str, Any]) -> str:
+    """Say in words what stands in the columns."""
+    benchmark, law, unit = summary["benchmark"], summary["random_search_law"], summary["budget"]["unit"]
+    optimum = f"{benchmark['optimum']:.2%}"
+    if not benchmark["optimum_is_known"]:
+        zero = f"the best validation accuracy that these searches found, {optimum}"
+    elif summary["judged_by"] == "means" or benchmark["origin"] != "recorded":
+        zero = f"the best mean validation accuracy, {optimum}"
+    else:
+        zero = f"the validation accuracy held after one run of every architecture, {optimum}"
+    judge = ", by runs that the search did not see" if summary["judged_by"] == "unseen runs" else ""
+    whole = {label: found["incumbents_seen_whole"] for label, found in summary["algorithms"].items()}
+    exhausted = ", ".join(f"{label} {count:,}" for label, count in whole.items() if count)
+    return (
+        f"{_ORIGIN[benchmark['origin']]}regret: {zero}, minus that of the incumbent{judge}; in percentage points. Mean "
+        f"over runs, median, interquartile mean{'; mean test regret' * _tested(summary)}. "
         + (f"Random search must have {_points(law['mean'][-1])} (exact law). " if law else "")
-        + f"<={target:.3g}: runs that reached this regret. ERT: expected {unit} to reach it. unique: different "
-        "architectures evaluated."
+        + f"end<={_target(summary):.3g}: runs that end with at most this regret. ERT: expected {unit} until it stays "
+        "so. unique: different architectures evaluated."
+        + (f" Incumbents of which the search saw every run: {exhausted}." if exhausted else "")
     )
-    return Group(grid, legend, *([_duel_grid(summary)] if summary["duels"] else []))
 
 
 def _points(fraction: float) -> str:

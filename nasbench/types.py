@@ -7,7 +7,7 @@ They meet only in :func:`nasbench.search.run`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from nasbench.errors import BudgetError
@@ -183,12 +183,20 @@ class Benchmark(Protocol):
     ) -> Metrics:
         """Return what was measured: by default the longest schedule, its last epoch, the mean over runs."""
 
-    def means(self, architectures: ArrayLike, metric: str = "validation_accuracy") -> NDArray[np.float64]:
+    def means(
+        self,
+        architectures: ArrayLike,
+        metric: str = "validation_accuracy",
+        *,
+        runs: Sequence[Iterable[int]] | None = None,
+    ) -> NDArray[np.float64]:
         """Return the means over runs at the last epoch of the longest schedule, shape (n,), nan where not recorded.
 
         Args:
             architectures: Choices, shape (n, decisions).
             metric: A metric that is recorded; NotRecordedError otherwise.
+            runs: Of each architecture the runs that count; all by default. What only predicts, and knows the mean that
+                its runs are drawn around, is never asked for less.
         """
 
     def best(self, metric: str = "validation_accuracy") -> float | None:

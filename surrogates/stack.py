@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import norm
 from sklearn.base import clone
 
-from surrogates._ranked import Floats, RankedRegressor, State
+from surrogates._ranked import Floats, RankedRegressor, State, positive
 
 _NOMINAL = 0.9
 """The central interval that is made to hold."""
@@ -32,6 +32,7 @@ class Stack(RankedRegressor):
     Attributes:
         models_: The members, fitted to all labels.
         temperature_: The factor on standard deviations.
+        held_out_: Of a fit: each label as predicted without it, as the normal quantile of a rank.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Stack(RankedRegressor):
         order = np.random.default_rng(self.random_state).permutation(len(z))
         folds = np.array_split(order, min(self.folds, len(z)))
         mean, deviation = self._mixture([model._predict_held_out(X, z, folds) for model in self.models_])
+        self.held_out_: Floats = mean
         off = np.sort(np.abs(z - mean) / deviation)
         rank = min(len(z), int(np.ceil(_NOMINAL * (len(z) + 1))))
         self.temperature_ = float(off[rank - 1] / norm.ppf((1 + _NOMINAL) / 2))
@@ -70,9 +72,10 @@ class Stack(RankedRegressor):
         return {"temperature": np.array(self.temperature_), **members}
 
     def _restore(self, state: State) -> None:
-        self.temperature_ = float(state["temperature"])
+        self.temperature_ = float(positive(state["temperature"]))
         self.models_ = [clone(model) for model in self.models]
         for i, model in enumerate(self.models_):
+            model.n_features_in_ = self.n_features_in_
             model._restore(state[f"member_{i}"])
 
     def _predict_ranks(self, X: Floats) -> tuple[Floats, Floats]:

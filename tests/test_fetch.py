@@ -21,7 +21,7 @@ from _site import Answer, Site, serving
 from nasbench import registry
 from nasbench.cli import main
 from nasbench.data import NASBENCH201
-from nasbench.errors import ConversionError, FetchError, UnknownNameError
+from nasbench.errors import ConversionError, FetchError, FileNameError, UnknownNameError
 from nasbench.fetch import BY_HAND, OFFICIAL, Official, cache_folder, cached_table, fetch, hint, names
 from nasbench.store import TableFile
 from nasbench.table import Table
@@ -182,7 +182,7 @@ def test_a_file_that_does_not_convert_is_kept(site: Site, cache: Path, monkeypat
 def test_a_conversion_without_room_is_told_and_goes_on(
     site: Site, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def write(path: Path, content: Any) -> None:
+    def write(path: Path, content: Any, *, force: bool) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     with monkeypatch.context() as patch:
@@ -370,3 +370,43 @@ def test_the_commands_make_the_table(
     path = cached_table(name)
     assert path is not None
     assert len(Table(path)) == 3
+
+
+def test_a_cache_of_nobody_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NASBENCH_CACHE", "~nosuchuser/x")
+    with pytest.raises(FetchError, match=r"^~nosuchuser/x: there is no such user.* NASBENCH_CACHE to a folder\.$"):
+        cache_folder()
+    with pytest.raises(FetchError, match=r"^~nosuchuser: there is no such user"):
+        cache_folder("~nosuchuser")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a user without a home is known on POSIX systems only")
+def test_a_user_without_a_home_is_told_so_and_gets_no_folder_named_tilde(tmp_path: Path) -> None:
+    code = (
+        "import pwd, os\n"
+        "def unknown(uid): raise KeyError(uid)\n"
+        "pwd.getpwuid = unknown\n"
+        "import nasbench.cli; raise SystemExit(nasbench.cli.main(['fetch', 'nas_bench_macro']))"
+    )
+    hidden = {"HOME", "XDG_CACHE_HOME", "NASBENCH_CACHE"}
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
+    environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[1])
+    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert ran.stderr.count("\n") == 1
+    assert "the home folder of this user is not known" in ran.stderr
+    assert "NASBENCH_CACHE" in ran.stderr
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX systems only")
+def test_a_cache_or_a_raw_file_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
+    from nasbench.cached import cached
+
+    with pytest.raises(FileNameError, match=r"\\xff: the path has bytes that are no UTF-8"):
+        cache_folder(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    source = tmp_path / os.fsdecode(b"macro\xff.json")
+    source.write_bytes(raw(0))
+    for read in (registry.find("converters", "nas-bench-macro"), lambda path: cached("nas-bench-macro", path)):
+        with pytest.raises(FileNameError, match=r"macro\\xff\.json: the path has bytes that are no UTF-8"):
+            read(source)

@@ -12,7 +12,7 @@ import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from nasbench.plot import draw
+from nasbench.plot import draw, line_of
 
 POSITIONS = [1.0, 2.0, 5.0, 10.0, 50.0, 100.0]
 CURVES = ("mean", "mean_low", "mean_high", "quartile_1", "median", "quartile_3")
@@ -50,7 +50,8 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 
 
 def lines(figure: Figure) -> dict[str, Any]:
-    return {str(line.get_label()): line for line in figure.axes[0].lines}
+    found = {str(line.get_label()): line for line in figure.axes[0].lines}
+    return {label: line for label, line in found.items() if not label.startswith("_")}  # the line at zero has no name
 
 
 @pytest.mark.parametrize(("center", "x"), [("mean", "log"), ("median", "linear")])
@@ -85,13 +86,28 @@ def test_other_numbers_and_other_choices_give_other_pictures(tmp_path: Path) -> 
 
 
 def test_lines_differ_without_colour(tmp_path: Path, figures: list[Figure]) -> None:
-    """Twelve algorithms: each pair of dashes and markers is another one, and the markers stand at other places."""
-    draw(make_summary(12, law=False), [tmp_path / "c.png"])
-    looks = {(str(line._dash_pattern), line.get_marker()) for line in lines(figures[0]).values()}
-    assert len(looks) == 12
-    first_seven = list(lines(figures[0]).values())[:7]
-    assert len({line.get_marker() for line in first_seven}) == 7
-    assert len({line.get_markevery() for line in first_seven}) == 7
+    """Fourteen algorithms: no marker comes twice, and where a colour does, the second has open markers."""
+    draw(make_summary(14, law=False), [tmp_path / "c.png"])
+    drawn = list(lines(figures[0]).values())[:14]
+    assert len({line.get_marker() for line in drawn}) == 14
+    looks = {(to_rgba(line.get_color()), to_rgba(line.get_markerfacecolor())) for line in drawn}
+    assert len(looks) == 14
+    assert len({line.get_markevery() for line in drawn[:6]}) == 6
+
+
+def test_no_two_of_many_lines_look_the_same() -> None:
+    assert len({tuple(map(str, line_of(i).values())) for i in range(84)}) == 84
+
+
+def test_the_legend_shows_dashes_and_names_as_they_are(tmp_path: Path, figures: list[Figure]) -> None:
+    """Dash patterns repeat within the handle, beside the marker; underscores of arguments stay."""
+    summary = make_summary(1, law=False)
+    summary["algorithms"] = {"a_b(c_d=1)": summary["algorithms"]["algorithm_0"]}
+    draw(summary, [tmp_path / "c.png"])
+    legend = figures[0].axes[0].get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["a_b(c_d=1)"]
+    assert legend.handlelength == 4
 
 
 def test_colours_are_those_that_the_colour_blind_tell_apart(tmp_path: Path, figures: list[Figure]) -> None:
@@ -114,7 +130,7 @@ def test_what_is_drawn_is_the_summary_in_percentage_points(
     axes = figures[0].axes[0]
     drawn = lines(figures[0])
     for (label, found), band in zip(summary["algorithms"].items(), axes.collections, strict=True):
-        line = drawn.pop(label.replace("_", " "))
+        line = drawn.pop(label)
         assert line.get_xdata() == pytest.approx(POSITIONS)
         assert line.get_ydata() == pytest.approx([100 * y for y in found["curve"][center]])
         corners = band.get_paths()[0].vertices
@@ -129,7 +145,7 @@ def test_what_is_drawn_is_the_summary_in_percentage_points(
 @pytest.mark.parametrize(
     ("unit", "label"),
     [
-        ("evaluations", "evaluated architectures"),
+        ("evaluations", "evaluations, repeats counted"),
         ("seconds", "simulated training time (s)"),
         ("epochs", "training epochs"),
     ],
@@ -142,9 +158,9 @@ def test_axes_say_what_they_show_in_which_unit(tmp_path: Path, figures: list[Fig
     assert axes.get_title() == "made (cifar10): 1,234 runs; bands: 95 % interval of the mean"
     legend = axes.get_legend()
     assert legend is not None
-    names = [f"algorithm {i}" for i in range(3)] + ["random search, exact law"] * (unit == "evaluations")
+    names = [f"algorithm_{i}" for i in range(3)] + ["random search, exact law"] * (unit == "evaluations")
     assert [text.get_text() for text in legend.get_texts()] == names
-    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "symlog")
     assert axes.get_xlim() == (1.0, 100.0)
 
 
@@ -156,13 +172,27 @@ def test_median_and_linear(tmp_path: Path, figures: list[Figure]) -> None:
     assert axes.get_title().endswith("bands: middle half of the runs")
 
 
-def test_optima_that_are_found_leave_the_axis_at_a_thousandth_of_a_point(tmp_path: Path, figures: list[Figure]) -> None:
-    """Zero has no logarithm: curves leave through the floor, and nothing is warned of."""
+def test_zero_and_negative_regrets_stay_in_sight(tmp_path: Path, figures: list[Figure]) -> None:
+    """Zero has no logarithm, but a place: the axis is linear near it."""
     summary = make_summary()
     for name in CURVES:
-        summary["algorithms"]["algorithm_1"]["curve"][name] = [0.05, 0.02, 0.01, 0.0, 0.0, 0.0]
+        summary["algorithms"]["algorithm_1"]["curve"][name] = [0.05, 0.02, 0.01, 0.0, 0.0, -0.0002]
     draw(summary, [tmp_path / "c.png"])
-    assert figures[0].axes[0].get_ylim()[0] == 1e-3
+    axes = figures[0].axes[0]
+    low, high = axes.get_ylim()
+    assert low < -0.02 < 5 < high
+    assert 0.0 in axes.get_yticks()
+    pixels = axes.transData.transform([(1, 0.0), (1, 0.1), (1, 1.0)])[:, 1]
+    assert pixels[0] < pixels[1] < pixels[2]
+    figures[0].draw_without_rendering()
+
+
+def test_without_intervals_there_are_no_bands(tmp_path: Path, figures: list[Figure]) -> None:
+    summary = make_summary()
+    for found in summary["algorithms"].values():
+        found["curve"] |= dict.fromkeys(("mean_low", "mean_high"), [None] * len(POSITIONS))
+    draw(summary, [tmp_path / "c.png"])
+    assert figures[0].axes[0].get_title().endswith("too few for an interval of the mean")
     figures[0].draw_without_rendering()
 
 

@@ -86,7 +86,7 @@ def do(options: argparse.Namespace) -> int:
     status = tell_failures(failures)
     out = options.out or Path(f"{table_name([setting])}.h5")
     content = pack(journal, [setting], dataset=start.dataset if start else "cifar10", only=asked)
-    write(out, content)
+    write(out, content, force=True)  # made anew from the journal, which has all that the old one had
     print_report(content.report)
     print(options.journal, out, sep="\n")
     return status

@@ -21,11 +21,18 @@ from nasbench.convert._tfrecord import Block
 from nasbench.errors import ConversionError
 from nasbench.spaces.nb101 import NB101
 
-SCHEDULES = (4, 12, 36, 108)
 IMAGES = 9_984
 """Of 10,000 images in batches of 256 the last, incomplete batch is dropped (nasbench/lib/evaluate.py)."""
 
+REPEATS = 3
+"""Of a training; some files of EC-NAS hold the means over them."""
+MOST_FIDELITIES = 16
+"""How many different pairs of schedule and middle epoch a file may have: published ones have four at most."""
+
 _EVALUATIONS = ("middle", "last")
+_LONGEST_SCHEDULE = 10**9 - 1
+# A mean of quotients in single precision below 1 is off by half of their last place, 2 to the power of -24, at most.
+_MEAN_ERROR = 2.0**-25 + 2.0**-50
 _LARGEST_COUNT = np.iinfo(np.uint32).max
 
 
@@ -34,13 +41,14 @@ class Records(NamedTuple):
 
     cell: NDArray[np.int32]
     """Number of the cell, in the order in which the file first has them."""
-    schedule: NDArray[np.uint8]
+    fidelity: NDArray[np.uint8]
+    """Number of the pair in :attr:`Reader.fidelities`."""
     parameters: NDArray[np.uint32]
     """As the file claims, or the largest value if it claims more than that."""
     checksum: NDArray[np.uint32]
     """That of the payload: records that are alike have the same."""
     counts: NDArray[np.uint16]
-    """Correctly classified images, shape (n, 2 evaluations, 3 accuracies)."""
+    """Correctly classified images, shape (n, 2 evaluations, 3 accuracies); if means, the sums over three repeats."""
     others: NDArray[np.floating[Any]]
     """Seconds, and for EC-NAS kWh and g, shape (n, 2 evaluations, 1 or 3)."""
 
@@ -62,6 +70,11 @@ class Reader:
     Args:
         path: The file, for messages.
         space: The search space of its cells.
+
+    Attributes:
+        fidelities: The epochs of each schedule, and that of its middle evaluation, in the order of the file.
+        fractions: How many accuracies are no whole count of images, but the mean of three such counts. If there are
+            any, the file holds means over three repeats, and all counts are sums over them.
     """
 
     def __init__(self, path: str, space: NB101) -> None:
@@ -72,13 +85,19 @@ class Reader:
         self._blocks: list[Records] = []
         self._metrics = MetricsReader()
         self._energy: bool | None = None
+        self._known: dict[tuple[int, tuple[float, ...]], int] = {}
+        self._doubtful = ""
+        self._summed: list[bool] = []
+        """Of each block, whether its counts are sums over three repeats."""
+        self.fidelities: list[tuple[int, int]] = []
+        self.fractions = 0
 
     def add(self, block: Block) -> None:
         """Read and check the records of a block.
 
         Raises:
-            ConversionError: One is not of the format, has a hash that is not its cell's, an accuracy that is no whole
-                count of images, or a time, energy or mass that is negative or not finite.
+            ConversionError: One is not of the format, has a hash that is not its cell's, an accuracy that is neither
+                a whole count of images nor the mean of three, or a time, energy or mass that is negative or not finite.
         """
         records, first_seen = [], []
         for n, payload in enumerate(block.payloads):
@@ -104,10 +123,18 @@ class Reader:
         """Return the official hash of each cell in ASCII, each cell as a vector of choices, and all records.
 
         The cells are in the order in which the file first has them. The reader keeps nothing.
+
+        Raises:
+            ConversionError: An accuracy is near a whole count of images, but none, in a file without any means.
         """
+        if self._doubtful and not self.fractions:
+            raise ConversionError(self._doubtful)
         hashes = np.array([name for name, _, _ in self._cells], "S32")
         self._cells.clear()
         architectures = np.concatenate(self._architectures)
+        if self.fractions:
+            for block, summed in zip(self._blocks, self._summed, strict=True):
+                np.multiply(block.counts, 1 if summed else REPEATS, out=block.counts)
         columns = list(map(list, zip(*self._blocks, strict=True)))
         self._blocks.clear()
         # One column after the other, so that its blocks are freed before the next one is joined.
@@ -129,8 +156,6 @@ class Reader:
                 f"found {payload[:60]!r}"
             )
         name, schedule, adjacency, operations, text = raw
-        if schedule not in SCHEDULES:
-            raise ValueError(f"its schedule has {str(schedule)[:20]} epochs, expected 4, 12, 36 or 108")
         try:
             # Some writers break base64 into lines.
             message = binascii.a2b_base64(text.replace("\n", ""), strict_mode=True)
@@ -140,11 +165,27 @@ class Reader:
             metrics = self._metrics.read(message)
         except ValueError as error:
             raise ValueError(f"its metrics are no ModelMetrics ({error})") from None
-        energy = len(metrics.others) > 2
-        expected = (0, 1 if energy else schedule // 2, schedule)
-        if metrics.epochs != expected:
-            raise ValueError(f"its evaluations are at epochs {metrics.epochs}, expected {expected}")
-        return _Record((name, adjacency, operations), schedule, energy, metrics)
+        fidelity = self._known.get((schedule, metrics.epochs))
+        if fidelity is None:
+            fidelity = self._fidelity(schedule, metrics.epochs)
+        return _Record((name, adjacency, operations), fidelity, len(metrics.others) > 2, metrics)
+
+    def _fidelity(self, schedule: int, epochs: tuple[float, ...]) -> int:
+        """Note a schedule whose evaluations are at epochs 0, any one between, and the last."""
+        first, middle, last = epochs
+        if not (first == 0 < middle < last == schedule <= _LONGEST_SCHEDULE) or middle % 1:
+            raise ValueError(
+                f"its evaluations are at epochs {epochs}, expected 0, a whole number between, and the epochs of its "
+                f"schedule, {str(schedule)[:20]}"
+            )
+        if len(self.fidelities) == MOST_FIDELITIES:
+            raise ValueError(
+                f"its schedule has {schedule} epochs and an evaluation after {middle:g}; {MOST_FIDELITIES} other pairs "
+                "of these came before, and no file has as many"
+            )
+        self.fidelities.append((schedule, int(middle)))
+        self._known[schedule, epochs] = len(self.fidelities) - 1
+        return len(self.fidelities) - 1
 
     def _add_cells(self, block: Block, numbers: list[int], cells: list[_Cell]) -> None:
         if not cells:
@@ -162,14 +203,7 @@ class Reader:
 
     def _add_values(self, block: Block, records: list[_Record]) -> None:
         accuracies = np.array([record.metrics.accuracies for record in records]).reshape(-1, 2, len(ACCURACIES))
-        with np.errstate(invalid="ignore", over="ignore"):
-            counts = np.rint(accuracies * IMAGES)
-            exact = counts / IMAGES
-            # The files hold the quotient in single precision.
-            whole = (counts >= 0) & (counts <= IMAGES) & ((accuracies == exact) | (accuracies == np.float32(exact)))
-        for n, at, metric in np.argwhere(~whole)[:1].tolist():
-            which = f"{ACCURACIES[metric]} of the {_EVALUATIONS[at]} evaluation"
-            self._refuse(block, n, f"{which} is {accuracies[n, at, metric]}, no whole count of {IMAGES} images.")
+        counts = self._counts(block, accuracies)
         others = np.array([record.metrics.others for record in records]).reshape(len(records), 2, -1)
         for n, at, metric in np.argwhere(~(np.isfinite(others) & (others >= 0)))[:1].tolist():
             which = f"{OTHERS[metric]} of the {_EVALUATIONS[at]} evaluation"
@@ -177,7 +211,7 @@ class Reader:
         self._blocks.append(
             Records(
                 np.array([self._cells[record.cell] for record in records], np.int32),
-                np.array([record.schedule for record in records], np.uint8),
+                np.array([record.fidelity for record in records], np.uint8),
                 np.array([min(record.metrics.parameters, _LARGEST_COUNT) for record in records], np.uint32),
                 block.checksums,
                 counts.astype(np.uint16),
@@ -185,8 +219,35 @@ class Reader:
             )
         )
 
+    def _counts(self, block: Block, accuracies: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return accuracies as counts of images, or as sums of three counts if one of the block is none."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            counts = np.rint(accuracies * IMAGES)
+            exact = counts / IMAGES
+            # The files hold the quotient in single precision.
+            whole = (counts >= 0) & (counts <= IMAGES) & ((accuracies == exact) | (accuracies == np.float32(exact)))
+            self._summed.append(not whole.all())
+            if not self._summed[-1]:
+                return counts
+            sums = np.rint(accuracies * (REPEATS * IMAGES))
+            mean = (sums >= 0) & (sums <= REPEATS * IMAGES)
+            mean &= np.abs(accuracies - sums / (REPEATS * IMAGES)) <= _MEAN_ERROR
+        wrong = ~(whole | mean)
+        self.fractions += int((sums % REPEATS != 0)[mean].sum())
+        # What is near a whole count, but none, is no mean either where no other accuracy is one: see finish().
+        for n, at, metric in np.argwhere(wrong if wrong.any() or self.fractions else ~whole)[:1].tolist():
+            which = f"{ACCURACIES[metric]} of the {_EVALUATIONS[at]} evaluation"
+            found = f"{which} is {accuracies[n, at, metric]}, no whole count of {IMAGES} images"
+            self._doubtful = self._problem(block, n, f"{found}, nor the mean of {REPEATS} such counts.")
+        if wrong.any():
+            raise ConversionError(self._doubtful)
+        return np.where(whole, REPEATS * counts, sums)
+
+    def _problem(self, block: Block, n: int, problem: str) -> str:
+        return f"{self._path}: record {block.first + n} at byte {block.offsets[n]}: {problem}"
+
     def _refuse(self, block: Block, n: int, problem: str) -> NoReturn:
-        raise ConversionError(f"{self._path}: record {block.first + n} at byte {block.offsets[n]}: {problem}") from None
+        raise ConversionError(self._problem(block, n, problem)) from None
 
 
 def _matrix(adjacency: str) -> NDArray[np.uint8]:
@@ -198,6 +259,6 @@ def _matrix(adjacency: str) -> NDArray[np.uint8]:
 
 class _Record(NamedTuple):
     cell: _Cell
-    schedule: int
+    fidelity: int
     energy: bool
     metrics: Metrics

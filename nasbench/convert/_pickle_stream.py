@@ -8,29 +8,13 @@ those instructions that containers, texts and numbers need, and builds only what
 
 from __future__ import annotations
 
-import re
-import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
-import numpy as np
-
-from nasbench.convert._safe_pickle import DType, refused_global, refused_reference
+from nasbench.convert._pickle_bounds import TooMuchError
+from nasbench.convert._pickle_machine import MOST_KEPT, Machine
+from nasbench.convert._safe_pickle import DType
 from nasbench.errors import ConversionError
-
-_READ = 2**20
-_AHEAD = 2**16
-"""Bytes that are there when an instruction starts: more than any run of numbers that is read at once."""
-_LONGEST_TEXT = 2**24
-# The items of a curve, key and number: they are nearly all of a file, and are read many at a time. The key is a small
-# number (K), or a text that came before (h, j); the number a float of eight bytes, the highest first (G).
-_SHORT_TEXT, _MEMOIZE, _FLOAT = 0x8C, 0x94, ord("G")
-_DOUBLE = struct.Struct(">d").unpack_from
-_RUNS = {
-    ord("K"): (re.compile(rb"(?:K.G.{8})+", re.DOTALL), np.dtype("V1, u1, V1, >f8")),
-    ord("h"): (re.compile(rb"(?:h.G.{8})+", re.DOTALL), np.dtype("V1, u1, V1, >f8")),
-    ord("j"): (re.compile(rb"(?:j.{4}G.{8})+", re.DOTALL), np.dtype("V1, <u4, V1, >f8")),
-}
 
 
 def stream_items(
@@ -51,10 +35,10 @@ def stream_items(
     Raises:
         UnsafeFileError: The pickle asks for any other global, or for a persistent object; nothing was run.
         ConversionError: This is no complete pickle of a dictionary, it needs an instruction that no results need, an
-            item refers to another one, or something follows it.
+            item refers to another one or asks for more than any results, or something follows it.
     """
     try:
-        machine = _Machine(file, name, allowed, at, advice and f" {advice}")
+        machine = _Items(file, name, allowed, at, advice and f" {advice}")
         yield from machine.items()
         if alone and machine.left():
             raise ConversionError(f"{name}: more data after the pickle. Download it again.")
@@ -62,27 +46,22 @@ def stream_items(
             file.seek(-machine.left(), 1)
     except ConversionError:
         raise
+    except TooMuchError as excess:
+        raise ConversionError(
+            f"{name}: refused. It asks for {excess}, and no results do.{advice and ' '}{advice}"
+        ) from None
     except Exception as error:  # a damaged pickle may cause anything
         raise ConversionError(
             f"{name}: not a complete pickle ({type(error).__name__}: {str(error)[:160]}). Download it again."
         ) from None
 
 
-class _Machine:
-    """The stack machine that pickle's instructions are for."""
+class _Items(Machine):
+    """The machine, as it runs through the large dictionary at the key ``at``."""
 
     def __init__(self, file: IO[bytes], name: str, allowed: Mapping[str, Any], at: str, advice: str) -> None:
-        self._file, self._name, self._allowed, self._at, self._advice = file, name, allowed, at, advice
-        self._data, self._place, self._ended = b"", 0, False
-        self._stack: list[Any] = []
-        self._below: list[list[Any]] = []
-        """Stacks that marks have put aside."""
-        self._memo: dict[int, Any] = {}
-        self._remembered = 0
-        self._recent: list[int] = []
-        self._done: dict[int, Callable[[], None]] = {
-            code: getattr(self, f"_{method}") for codes, method in _INSTRUCTIONS.items() for code in codes
-        }
+        super().__init__(file, name, allowed, advice)
+        self._at = at
 
     def items(self) -> Iterator[tuple[tuple[Any, ...], Any]]:
         """Run the pickle to its end."""
@@ -100,8 +79,8 @@ class _Machine:
                 raise ValueError(f"instruction {bytes([code])!r}, which no results need") from None
             do()
             if code == ord("(") and self._in_large():
-                entries = self._below[-1][:-2] if len(self._below) == 2 else []
-                while told < len(entries):
+                entries = self._below[-1]
+                while len(self._below) == 2 and told < len(entries) - 2:
                     yield (entries[told],), entries[told + 1]
                     told += 2
             # The next key says that an item is complete; behind an empty dictionary it may be that one's first.
@@ -123,12 +102,6 @@ class _Machine:
             else:
                 yield (key,), value
 
-    def left(self) -> int:
-        """Return how many bytes were read that follow the pickle; more than none if any follow."""
-        if self._place == len(self._data) and not self._ended:
-            self._more()
-        return len(self._data) - self._place
-
     def _item(self, key: Any) -> tuple[Any, ...]:
         hash(key)  # or it is no key
         return self._at, key
@@ -140,8 +113,11 @@ class _Machine:
         """
         if not 1 <= len(self._below) <= 2:
             return False
-        parent = self._below[-1][1:] if len(self._below) == 1 else self._below[1]
-        return len(parent) % 2 == 0 and parent[-2:-1] == [self._at] and type(parent[-1]) is dict
+        parent = self._below[-1]
+        entries = len(parent) - (1 if len(self._below) == 1 else 0)
+        if entries < 2 or entries % 2:
+            return False
+        return type(parent[-1]) is dict and type(parent[-2]) is str and parent[-2] == self._at
 
     def _forget(self) -> None:
         """Drop what only the item that is complete could refer to: types go on, and texts but those of its own.
@@ -154,283 +130,9 @@ class _Machine:
             value = memo[place]
             if "@" in value if type(value) is str else not isinstance(value, (type, DType)):
                 del memo[place]
+            elif type(value) is str:
+                self._kept += len(value)
         self._recent.clear()
-
-    # Bytes.
-
-    def _next(self) -> int:
-        if len(self._data) - self._place < _AHEAD and not self._ended:
-            self._more()
-        if self._place == len(self._data):
-            raise EOFError("it ends in the middle")
-        self._place += 1
-        return self._data[self._place - 1]
-
-    def _more(self) -> None:
-        parts = [self._data[self._place :]]
-        have = len(parts[0])
-        while have < 2 * _AHEAD and not self._ended:
-            parts.append(self._file.read(_READ))
-            have += len(parts[-1])
-            self._ended = not parts[-1]
-        self._data, self._place = b"".join(parts), 0
-
-    def _take(self, n: int) -> bytes:
-        if n > _LONGEST_TEXT:
-            raise ValueError(f"a text of {n:,} bytes, which no results hold")
-        while len(self._data) - self._place < n:
-            if self._ended:
-                raise EOFError("it ends in the middle")
-            rest = self._data[self._place :]
-            self._data, self._place = b"".join([rest, self._file.read(_READ)]), 0
-            self._ended = len(self._data) == len(rest)
-        self._place += n
-        return self._data[self._place - n : self._place]
-
-    def _number(self, form: str) -> Any:
-        return struct.unpack(form, self._take(struct.calcsize(form)))[0]
-
-    def _line(self) -> str:
-        end = self._data.index(b"\n", self._place, self._place + 1000)
-        return self._take(end + 1 - self._place)[:-1].decode()
-
-    # Instructions, by their names in pickletools.
-
-    def _ignore_1(self) -> None:  # PROTO
-        self._take(1)
-
-    def _ignore_8(self) -> None:  # FRAME
-        self._take(8)
-
-    def _mark(self) -> None:
-        self._below.append(self._stack)
-        self._stack = []
-        first = self._data[self._place] if self._place < len(self._data) else -1
-        if first in _RUNS:
-            self._run_of_numbers(*_RUNS[first])
-        elif first == _SHORT_TEXT:
-            self._run_of_named_numbers()
-
-    def _run_of_numbers(self, pattern: re.Pattern[bytes], form: np.dtype[Any]) -> None:
-        found = pattern.match(self._data, self._place, self._place + _AHEAD)
-        if found:
-            numbers = np.frombuffer(found[0], form)
-            keys = numbers["f1"].tolist()
-            items: list[Any] = [None] * (2 * len(keys))
-            items[::2] = keys if found[0][:1] == b"K" else [self._memo[key] for key in keys]
-            items[1::2] = numbers["f3"].tolist()
-            self._stack = items
-            self._place = found.end()
-
-    def _run_of_named_numbers(self) -> None:
-        """Read texts that come for the first time, each with a number: SHORT_BINUNICODE, MEMOIZE, BINFLOAT."""
-        data, place, stack, texts = self._data, self._place, self._stack, []
-        end = min(len(data), place + _AHEAD) - 300
-        while place < end and data[place] == _SHORT_TEXT:
-            after = place + 2 + data[place + 1]
-            if data[after] != _MEMOIZE or data[after + 1] != _FLOAT:
-                break
-            text = data[place + 2 : after].decode("utf-8", "surrogatepass")
-            texts.append(text)
-            stack += text, _DOUBLE(data, after + 2)[0]
-            place = after + 10
-        self._place = place
-        places = range(self._remembered, self._remembered + len(texts))
-        self._memo.update(zip(places, texts, strict=True))
-        self._recent += places
-        self._remembered += len(texts)
-
-    def _pop(self) -> None:
-        self._stack.pop()
-
-    def _pop_mark(self) -> list[Any]:
-        items, self._stack = self._stack, self._below.pop()
-        return items
-
-    def _none(self) -> None:
-        self._stack.append(None)
-
-    def _true(self) -> None:
-        self._stack.append(True)
-
-    def _false(self) -> None:
-        self._stack.append(False)
-
-    def _empty_dict(self) -> None:
-        self._stack.append({})
-
-    def _empty_list(self) -> None:
-        self._stack.append([])
-
-    def _empty_tuple(self) -> None:
-        self._stack.append(())
-
-    def _empty_set(self) -> None:
-        self._stack.append(set())
-
-    def _int_1(self) -> None:
-        self._stack.append(self._number("<B"))
-
-    def _int_2(self) -> None:
-        self._stack.append(self._number("<H"))
-
-    def _int_4(self) -> None:
-        self._stack.append(self._number("<i"))
-
-    def _long_1(self) -> None:
-        self._stack.append(int.from_bytes(self._take(self._number("<B")), "little", signed=True))
-
-    def _float(self) -> None:
-        self._stack.append(self._number(">d"))
-
-    def _text_1(self) -> None:
-        self._stack.append(self._take(self._number("<B")).decode("utf-8", "surrogatepass"))
-
-    def _text_4(self) -> None:
-        self._stack.append(self._take(self._number("<I")).decode("utf-8", "surrogatepass"))
-
-    def _bytes_1(self) -> None:
-        self._stack.append(self._take(self._number("<B")))
-
-    def _bytes_4(self) -> None:
-        self._stack.append(self._take(self._number("<I")))
-
-    def _tuple(self) -> None:
-        items = self._pop_mark()
-        self._stack.append(tuple(items))
-
-    def _tuple_of(self, n: int) -> None:
-        items = tuple(self._stack[-n:])
-        del self._stack[-n:]
-        self._stack.append(items)
-
-    def _tuple_1(self) -> None:
-        self._tuple_of(1)
-
-    def _tuple_2(self) -> None:
-        self._tuple_of(2)
-
-    def _tuple_3(self) -> None:
-        self._tuple_of(3)
-
-    def _append(self) -> None:
-        item = self._stack.pop()
-        self._container(list).append(item)
-
-    def _appends(self) -> None:
-        items = self._pop_mark()
-        self._container(list).extend(items)
-
-    def _set_item(self) -> None:
-        value, key = self._stack.pop(), self._stack.pop()
-        self._container(dict)[key] = value
-
-    def _set_items(self) -> None:
-        items = self._pop_mark()
-        self._container(dict).update(zip(items[::2], items[1::2], strict=True))
-
-    def _add_items(self) -> None:
-        items = self._pop_mark()
-        self._container(set).update(items)
-
-    def _container(self, kind: type) -> Any:
-        if type(self._stack[-1]) is not kind:
-            raise TypeError(f"items of a {type(self._stack[-1]).__name__}, expected a {kind.__name__}")
-        return self._stack[-1]
-
-    def _put(self, place: int) -> None:
-        self._remembered += place not in self._memo
-        self._memo[place] = self._stack[-1]
-        self._recent.append(place)
-
-    def _get(self, place: int) -> None:
-        if place not in self._memo:
-            raise LookupError("an item refers to what was not put, or to another item")
-        self._stack.append(self._memo[place])
-
-    def _memoize(self) -> None:
-        self._put(self._remembered)
-
-    def _put_1(self) -> None:
-        self._put(self._number("<B"))
-
-    def _put_4(self) -> None:
-        self._put(self._number("<I"))
-
-    def _get_1(self) -> None:
-        self._get(self._number("<B"))
-
-    def _get_4(self) -> None:
-        self._get(self._number("<I"))
-
-    def _global(self) -> None:
-        module, name = self._line(), self._line()
-        self._stack.append(self._found(module, name))
-
-    def _stack_global(self) -> None:
-        name, module = self._stack.pop(), self._stack.pop()
-        self._stack.append(self._found(module, name))
-
-    def _found(self, module: Any, name: Any) -> Any:
-        try:
-            return self._allowed[f"{module}.{name}"]
-        except KeyError:
-            raise refused_global(self._name, f"{module}.{name}", self._allowed, self._advice) from None
-
-    def _reduce(self) -> None:
-        arguments, call = self._stack.pop(), self._stack.pop()
-        self._stack.append(call(*arguments))  # only what was given by name can be called
-
-    def _build(self) -> None:
-        state = self._stack.pop()
-        if not isinstance(self._stack[-1], DType):
-            raise TypeError(f"a state for a {type(self._stack[-1]).__name__}")
-        self._stack[-1].__setstate__(state)
-
-    def _persistent(self) -> None:
-        raise refused_reference(self._name, self._advice)
-
-
-_INSTRUCTIONS = {
-    b"\x80": "ignore_1",
-    b"\x95": "ignore_8",
-    b"(": "mark",
-    b"0": "pop",
-    b"1": "pop_mark",
-    b"N": "none",
-    b"\x88": "true",
-    b"\x89": "false",
-    b"}": "empty_dict",
-    b"]": "empty_list",
-    b")": "empty_tuple",
-    b"\x8f": "empty_set",
-    b"K": "int_1",
-    b"M": "int_2",
-    b"J": "int_4",
-    b"\x8a": "long_1",
-    b"G": "float",
-    b"\x8c": "text_1",
-    b"X": "text_4",
-    b"CU": "bytes_1",
-    b"BT": "bytes_4",
-    b"t": "tuple",
-    b"\x85": "tuple_1",
-    b"\x86": "tuple_2",
-    b"\x87": "tuple_3",
-    b"a": "append",
-    b"e": "appends",
-    b"s": "set_item",
-    b"u": "set_items",
-    b"\x90": "add_items",
-    b"\x94": "memoize",
-    b"q": "put_1",
-    b"r": "put_4",
-    b"h": "get_1",
-    b"j": "get_4",
-    b"c": "global",
-    b"\x93": "stack_global",
-    b"R": "reduce",
-    b"b": "build",
-    b"PQ": "persistent",
-}
-"""Codes to what each does: protocols 2 to 4, as far as results use them."""
+        if self._kept > MOST_KEPT:
+            raise TooMuchError(f"more than {MOST_KEPT:,} letters that all items share")
+        self._new_item()

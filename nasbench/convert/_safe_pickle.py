@@ -1,7 +1,8 @@
-"""Reading pickles without letting them run anything."""
+"""Reading pickles without letting them run anything, or take more time and memory than results need."""
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import struct
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
+from nasbench.convert._pickle_bounds import LONGEST, VALUES, TooMuchError, end_of_pickle
 from nasbench.errors import ConversionError, UnsafeFileError
 
 
@@ -42,12 +44,13 @@ def refused_reference(file: str, advice: str) -> UnsafeFileError:
     return UnsafeFileError(f"{file}: refused. It refers to an object outside of the pickle.{advice}")
 
 
-def load_pickle(path: str | os.PathLike[str], allowed: Mapping[str, Any] | None = None) -> Any:
+def load_pickle(path: str | os.PathLike[str], allowed: Mapping[str, Any] | None = None, *, values: int = VALUES) -> Any:
     """Read a pickle of builtin containers and numbers, and of the globals allowed by name.
 
     Args:
         path: The pickle file.
         allowed: ``"module.name"`` to the object to use for it.
+        values: How many values it may hold. A million take less than 200 MB, and two seconds.
 
     Raises:
         UnsafeFileError: The pickle asks for any other global, or for a persistent object; nothing was run.
@@ -56,34 +59,59 @@ def load_pickle(path: str | os.PathLike[str], allowed: Mapping[str, Any] | None 
     path = Path(path)
     try:
         with path.open("rb") as file:
-            return load_pickle_from(file, str(path), allowed)
+            return load_pickle_from(file, str(path), allowed, values=values)
     except FileNotFoundError:
         raise ConversionError(f"{path}: no such file.") from None
 
 
 def load_pickle_from(
-    file: IO[bytes], name: str, allowed: Mapping[str, Any] | None = None, *, advice: str = "", alone: bool = False
+    file: IO[bytes],
+    name: str,
+    allowed: Mapping[str, Any] | None = None,
+    *,
+    advice: str = "",
+    alone: bool = False,
+    values: int = VALUES,
+    longest: int = LONGEST,
 ) -> Any:
     """Read the pickle at the position of an open file, as :func:`load_pickle` does.
 
     Args:
-        file: A binary file with ``read`` and ``readline``.
+        file: A binary file, which can seek unless the pickle is alone.
         name: What errors call it.
         allowed: As for :func:`load_pickle`.
         advice: What to do instead, for the refusal of an unsafe file.
-        alone: Whether nothing may follow. A packed file checks itself when it is read to its end.
+        alone: Whether nothing may follow; otherwise the file is left where the pickle ends. A packed file checks itself
+            when it is read to its end.
+        values: As for :func:`load_pickle`.
+        longest: How many bytes it may have.
 
     Raises:
         UnsafeFileError: As for :func:`load_pickle`.
-        ConversionError: There is no complete pickle here, something follows it, or the packed file is damaged.
+        ConversionError: There is no complete pickle here, it asks for more than results need (values, containers, marks
+            inside of each other, tuples inside of tuples, long integers, places in its memo), something follows it, or
+            the packed file is damaged.
     """
     try:
-        result = _AllowListUnpickler(file, name, allowed or {}, advice and f" {advice}").load()
-        if alone and file.read(1):
+        data = file.read(longest + 1)
+        try:
+            end = end_of_pickle(data, values)
+        except EOFError:
+            if len(data) > longest:
+                raise TooMuchError(f"more than {longest:,} bytes") from None
+            raise
+        result = _AllowListUnpickler(io.BytesIO(data), name, allowed or {}, advice and f" {advice}").load()
+        if alone and end < len(data):
             raise ConversionError(f"{name}: more data after the pickle. Download it again.")
+        if not alone:
+            file.seek(end - len(data), 1)
         return result
     except ConversionError:
         raise
+    except TooMuchError as excess:
+        raise ConversionError(
+            f"{name}: refused. It asks for {excess}, and no results do.{advice and ' '}{advice}"
+        ) from None
     except Exception as error:  # a damaged pickle may raise anything
         raise ConversionError(
             f"{name}: not a complete pickle ({type(error).__name__}: {str(error)[:160]}). Download it again."
@@ -100,7 +128,7 @@ class DType:
     _CODES = {"f8": "d", "f4": "f", "i8": "q", "i4": "i"}
 
     def __init__(self, code: str, align: bool = False, copy: bool = True) -> None:
-        if code not in self._CODES:
+        if type(code) is not str or code not in self._CODES:
             raise ValueError(f"a numpy value of type {str(code)[:20]!r}, expected one of {', '.join(self._CODES)}")
         self.format = f"={self._CODES[code]}"
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nasbench._files import checked_path
 from nasbench.convert import Progress, silent
 from nasbench.errors import ConversionError
 
@@ -54,7 +55,7 @@ class TFRecordFile:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, progress: Progress = silent) -> None:
-        self.path = os.fspath(path)
+        self.path = checked_path(path)
         if not os.path.isfile(self.path):
             raise ConversionError(f"{self.path}: no such file. Expected a TFRecord file.")
         self.size = os.path.getsize(self.path)

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nasbench._files import checked_path
 from nasbench.attach import Attachment
 from nasbench.convert._safe_pickle import PLAIN_GLOBALS, load_pickle_from
 from nasbench.errors import ConversionError, InvalidArchitectureError
@@ -40,6 +41,8 @@ _UNITS = {
     "fpga_latency": "milliseconds",
     "fpga_energy": "millijoules",
 }
+_VALUES = 2**23
+"""How many values the pickle may hold: each of ten metrics of 15,625 networks on three data sets may come as seven."""
 # What the source has where there is no measurement: Edge TPU latencies of many cells with an operation named none.
 _NOT_MEASURED = -1.0
 
@@ -106,7 +109,7 @@ def read(source: str | os.PathLike[str], table: TableFile) -> Attachment:
             is no number, is infinite, or negative but not -1.
         UnsafeFileError: The file asks to run code.
     """
-    path, space = Path(source), NB201()
+    path, space = Path(checked_path(source)), NB201()
     if table.space != space.name:
         raise ConversionError(
             f"{path}: HW-NAS-Bench is of NAS-Bench-201 (search space {space.name}); {table.path} is of {table.space}."
@@ -115,7 +118,7 @@ def read(source: str | os.PathLike[str], table: TableFile) -> Attachment:
         data = path.read_bytes()
     except OSError as error:
         raise ConversionError(f"{path}: cannot be read: {error.strerror}.") from None
-    raw = load_pickle_from(io.BytesIO(data), str(path), _ALLOWED, alone=True)
+    raw = load_pickle_from(io.BytesIO(data), str(path), _ALLOWED, alone=True, values=_VALUES)
     raw = _mapping(_mapping(raw, f"{path}").get("nasbench201"), f"{path}: nasbench201")
     architectures: NDArray[np.uint8] | None = None
     datasets: dict[str, dict[str, Column]] = {}

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from nasbench._files import checked_path
 from nasbench.convert import Progress, silent
 from nasbench.errors import ConversionError, InvalidArchitectureError
 from nasbench.spaces.nb_macro import NBMacro
@@ -53,7 +54,7 @@ def convert(source: str | os.PathLike[str], *, progress: Progress = silent) -> T
         ConversionError: The file is missing, no such JSON, lists an architecture twice, contradicts itself, or has an
             accuracy that is no whole count of test images.
     """
-    path = Path(source)
+    path = Path(checked_path(source))
     space = NBMacro()
     try:
         data = path.read_bytes()

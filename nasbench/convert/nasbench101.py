@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 
 from nasbench.convert import Progress, silent
 from nasbench.convert._model_metrics import ACCURACIES, OTHERS
-from nasbench.convert._nasbench101_records import IMAGES, SCHEDULES, Reader, Records, smallest
+from nasbench.convert._nasbench101_records import IMAGES, MOST_FIDELITIES, REPEATS, Reader, Records, smallest
 from nasbench.convert._tfrecord import TFRecordFile
 from nasbench.errors import ConversionError
 from nasbench.spaces.nb101 import NB101
 from nasbench.store import Column, DatasetContent, TableContent, missing_value
 
-_RUNS = 3
 _COUNT = np.dtype(np.uint16)
 _UNITS = {"training_time": "seconds", "energy": "kWh", "co2": "g"}
 
@@ -39,7 +38,7 @@ _PUBLISHED = {
     "4c39c3936e36a85269881d659e44e61a245babcb72cb374eacacf75d0e5f4fd1": "nasbench_only108.tfrecord",
     "3d64db8180fb1b0207212f9032205064312b6907a3bbc81eabea10db2f5c7e9c": "nasbench_full.tfrecord",
 }
-CONVERTER = "nasbench101, version 1"
+CONVERTER = "nasbench101, version 2"
 _NASBENCH101 = {
     "address": "https://github.com/google-research/nasbench",
     "licence": "Apache-2.0, Copyright 2019 The Google Research Authors",
@@ -53,13 +52,17 @@ _EC_NAS = {
     "licence": "MIT, Copyright (c) 2022 Pedram Bakh",
     "citation": "P. Bakhtiarifard, C. Igel and R. Selvan. EC-NAS: Energy Consumption Aware Tabular Benchmarks for "
     "Neural Architecture Search. International Conference on Acoustics, Speech and Signal Processing (ICASSP), 2024.",
-    "elsewhere": "EC-NAS evaluated its networks after the first epoch and at the end of schedules of 4, 12, 36 and 108 "
-    "epochs.",
+    "elsewhere": "EC-NAS has a file for each size of its cells, number of epochs and device. It evaluated its networks "
+    "early in each training and at its end.",
 }
 
 
 def convert(source: str | Path, *, progress: Progress = silent) -> TableContent:
     """Read a TFRecord file of NAS-Bench-101 or EC-NAS; the records themselves say which.
+
+    Schedules, and the epoch of the evaluation in the middle of each, are those of the file. Some files of EC-NAS hold
+    one record a training, with accuracies that are means over three repeats: they are stored exactly, as sums over the
+    three, out of three times as many images.
 
     The rows are in the order of the official hashes, each with the cell as the file first has it. Runs are numbered in
     file order, since nothing else tells them apart. A record that repeats another one in every value is reported, not
@@ -71,8 +74,9 @@ def convert(source: str | Path, *, progress: Progress = silent) -> TableContent:
 
     Raises:
         ConversionError: The file is missing, empty, cut off, damaged, or no TFRecord file; a record is not of the
-            format; a hash is not that of its cell; an accuracy is no whole count of 9,984 images; a cell has a fourth
-            training of one schedule. The message names the file and the record.
+            format; a hash is not that of its cell; an accuracy is no whole count of 9,984 images, nor the mean of
+            three; a cell has a fourth training of one schedule, or a second mean; the file has more than 16 pairs of
+            schedule and middle epoch. The message names the file and the record.
     """
     file = TFRecordFile(source, progress=progress)
     space = NB101()
@@ -83,22 +87,23 @@ def convert(source: str | Path, *, progress: Progress = silent) -> TableContent:
     hashes, first, row_of_cell = np.unique(hashes, return_index=True, return_inverse=True)
     architectures = cells[first]
     rows = row_of_cell[records.cell]
-    runs = _runs(rows, records)
-    if runs.max() >= _RUNS:
-        n = int(np.argmax(runs >= _RUNS))
+    epochs = sorted({schedule for schedule, _ in reader.fidelities})
+    schedule_of = np.array([epochs.index(schedule) for schedule, _ in reader.fidelities], np.uint8)
+    runs = _runs(rows, schedule_of[records.fidelity], records)
+    most = 1 if reader.fractions else REPEATS
+    if runs.max() >= most:
+        n = int(np.argmax(runs >= most))
+        which = "a second mean over the trainings" if reader.fractions else "a fourth training"
         raise ConversionError(
-            f"{file.path}: record {n} is a fourth training of cell {hashes[rows[n]].decode()} with "
-            f"{records.schedule[n]} epochs, expected at most {_RUNS}."
+            f"{file.path}: record {n} is {which} of cell {hashes[rows[n]].decode()} with "
+            f"{reader.fidelities[records.fidelity[n]][0]} epochs, expected at most {most}."
         )
     columns = {
         "parameters": Column(space.parameters_many(architectures).astype(np.uint32), "parameters"),
         "flops": Column(space.flops_many(architectures).astype(np.uint64), "multiply-accumulates"),
     }
-    schedules = {
-        schedule: _schedule(schedule, len(hashes), rows, runs, records)
-        for schedule in SCHEDULES
-        if (records.schedule == schedule).any()
-    }
+    shape = len(hashes), int(runs.max()) + 1
+    schedules = {schedule: _schedule(schedule, shape, rows, runs, records, reader) for schedule in epochs}
     report = {
         "converter": CONVERTER,
         "architectures": len(hashes),
@@ -108,7 +113,10 @@ def convert(source: str | Path, *, progress: Progress = silent) -> TableContent:
             np.flatnonzero(records.parameters != columns["parameters"].values[rows])
         ),
         "cells given in several forms": len(row_of_cell) - len(hashes),
-        "cifar10": {f"schedule {schedule}": _report(columns, hashes) for schedule, columns in schedules.items()},
+        **_means(reader, len(rows)),
+        "cifar10": {
+            f"schedule {schedule}": _report(columns, hashes, shape[1]) for schedule, columns in schedules.items()
+        },
     }
     return TableContent(
         space.name,
@@ -135,12 +143,12 @@ def _source(file: TFRecordFile, *, energy: bool) -> dict[str, str]:
     }
 
 
-def _runs(rows: NDArray[np.int64], records: Records) -> NDArray[np.int32]:
+def _runs(rows: NDArray[np.int64], schedules: NDArray[np.uint8], records: Records) -> NDArray[np.int32]:
     """Return the run index of each record, shape (n,): its place among those of its cell and schedule.
 
     It is -1 for a record that repeats an earlier one.
     """
-    training = rows * 256 + records.schedule
+    training = rows * MOST_FIDELITIES + schedules
     repeats = _repeats(training, records)
     training[repeats] = -1
     order = np.argsort(training, kind="stable")
@@ -170,29 +178,60 @@ def _repeats(training: NDArray[np.int64], records: Records) -> NDArray[np.int64]
 
 
 def _schedule(
-    schedule: int, architectures: int, rows: NDArray[np.int64], runs: NDArray[np.int32], records: Records
+    schedule: int,
+    shape: tuple[int, int],
+    rows: NDArray[np.int64],
+    runs: NDArray[np.int32],
+    records: Records,
+    reader: Reader,
 ) -> dict[str, Column]:
-    chosen = np.flatnonzero((records.schedule == schedule) & (runs >= 0))
+    """Return the columns of a schedule; its epochs are those after which some record of it was evaluated."""
+    own = np.array([epochs == schedule for epochs, _ in reader.fidelities])
+    chosen = np.flatnonzero(own[records.fidelity] & (runs >= 0))
     rows, runs = rows[chosen], runs[chosen]
-    energy = records.others.shape[2] > 1
-    epochs = (1 if energy else schedule // 2, schedule)
+    epochs = (*sorted({middle for epochs, middle in reader.fidelities if epochs == schedule}), schedule)
+    middle = np.searchsorted(epochs, [middle for _, middle in reader.fidelities])[records.fidelity[chosen]]
+
+    def values(found: NDArray[Any], missing: float) -> NDArray[Any]:
+        result = np.full((shape[0], len(epochs), shape[1]), missing, found.dtype)
+        result[rows, middle, runs], result[rows, -1, runs] = found[:, 0], found[:, 1]
+        return result
+
+    images, mean, first = IMAGES, "", 0
+    if reader.fractions:
+        images, mean = (
+            REPEATS * IMAGES,
+            f"; the mean over {REPEATS} repeats, counted over {REPEATS} x {IMAGES:,} images",
+        )
+        # Where every accuracy is that at the end already in the middle, nothing was measured in the middle.
+        first = len(epochs) - 1 if (records.counts[chosen, 0] == records.counts[chosen, 1]).all() else 0
     columns = {}
     for i, metric in enumerate(ACCURACIES):
-        counts = np.full((architectures, 2, _RUNS), missing_value(_COUNT), _COUNT)
-        counts[rows, :, runs] = records.counts[chosen, :, i]
-        columns[metric] = Column(counts, "images", epochs, IMAGES, _TRAINED_ON, _EVALUATED_ON[metric])
+        counts = values(records.counts[chosen, :, i], missing_value(_COUNT))[:, first:]
+        columns[metric] = Column(counts, "images", epochs[first:], images, _TRAINED_ON, _EVALUATED_ON[metric] + mean)
     for i, metric in enumerate(OTHERS[: records.others.shape[2]]):
-        values = np.full((architectures, 2, _RUNS), np.nan)
-        values[rows, :, runs] = records.others[chosen, :, i]
-        columns[metric] = Column(smallest(values), _UNITS[metric], epochs, trained_on=_TRAINED_ON)
+        columns[metric] = Column(
+            smallest(values(records.others[chosen, :, i], np.nan)), _UNITS[metric], epochs, trained_on=_TRAINED_ON
+        )
     return columns
+
+
+def _means(reader: Reader, records: int) -> dict[str, Any]:
+    """Say of a file of means that it is one."""
+    if not reader.fractions:
+        return {}
+    return {
+        "accuracies are means over 3 repeats, counted over 3 x 9,984 images; those that are no count of 9,984": (
+            f"{reader.fractions} of {records * 2 * len(ACCURACIES)}"
+        )
+    }
 
 
 def _some(numbers: NDArray[np.intp]) -> dict[str, Any]:
     return {"number": len(numbers), "first": numbers[:5].tolist()}
 
 
-def _report(columns: dict[str, Column], hashes: NDArray[np.bytes_]) -> dict[str, Any]:
+def _report(columns: dict[str, Column], hashes: NDArray[np.bytes_], runs: int) -> dict[str, Any]:
     """Summarise the last epoch of a schedule: trainings, values at chance level, the optimum of each metric."""
     report: dict[str, Any] = {}
     for metric, column in columns.items():
@@ -200,7 +239,7 @@ def _report(columns: dict[str, Column], hashes: NDArray[np.bytes_]) -> dict[str,
         present = np.isfinite(last) if last.dtype.kind == "f" else last != missing_value(last.dtype)
         trained = present.sum(axis=1)
         if not report:
-            report = {f"architectures with {k} runs": int((trained == k).sum()) for k in range(_RUNS + 1)}
+            report = {f"architectures with {k} runs": int((trained == k).sum()) for k in range(runs + 1)}
         totals = np.where(present, last, 0).sum(axis=1, dtype=np.float64)
         with np.errstate(invalid="ignore"):
             means = totals / (trained * (column.images or 1))

@@ -18,6 +18,7 @@ import zipfile
 from pathlib import Path
 from typing import IO, Any
 
+from nasbench._files import checked_path
 from nasbench.convert import Progress, silent
 from nasbench.convert._nats_file import tabulate_file
 from nasbench.convert._safe_pickle import PLAIN_GLOBALS, load_pickle_from
@@ -50,7 +51,7 @@ def convert(source: str | os.PathLike[str], *, progress: Progress = silent) -> T
             cannot hold exactly.
         UnsafeFileError: The file asks to run code, or holds trained weights.
     """
-    path = Path(source)
+    path = Path(checked_path(source))
     if not path.is_file():
         raise ConversionError(f"{path}: no such file.")
     with path.open("rb") as file:
@@ -70,7 +71,7 @@ def _tabulate(file: IO[bytes], path: Path, progress: Progress, *, alone: bool) -
 
 def _read_stream(file: IO[bytes], path: Path, progress: Progress) -> TableContent:
     def load(part: str, *, last: bool = False) -> Any:
-        return load_pickle_from(file, f"{path}: {part}", PLAIN_GLOBALS, advice=_ADVICE, alone=last)
+        return load_pickle_from(file, f"{path}: {part}", PLAIN_GLOBALS, advice=_ADVICE, alone=last, longest=2**20)
 
     if load("magic number") != _MAGIC or load("protocol") != _PROTOCOL:
         raise ConversionError(f"{path}: neither a zip archive nor a stream that torch.save wrote.")

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from nasbench._files import checked_path
 from nasbench.convert import Progress, silent
 from nasbench.convert._nats_columns import tabulate
 from nasbench.convert._nats_file import tabulate_file
@@ -59,7 +60,7 @@ def convert(source: str | os.PathLike[str], *, workers: int = 1, progress: Progr
             is not the one its name says, comes twice, or has a value that the format cannot hold exactly.
         UnsafeFileError: A file asks to run code, or holds trained weights.
     """
-    path = Path(source)
+    path = Path(checked_path(source))
     if path.is_dir():
         return _convert_folder(path, workers, progress)
     if path.is_file():

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nasbench._files import checked_path
 from nasbench.attach import Attachment
 from nasbench.errors import ConversionError
 from nasbench.spaces import SearchSpace
@@ -72,7 +73,7 @@ def read(source: str | os.PathLike[str], table: TableFile) -> Attachment:
         ConversionError: The table is of another search space, or the file; it is missing, is not readable as JSON, or
             names something twice; an architecture or a score is not of the format. The message says where.
     """
-    path = Path(source)
+    path = Path(checked_path(source))
     if table.space not in _READERS:
         raise ConversionError(
             f"{path}: {table.path} is of search space {table.space}; the parts of NAS-Bench-Suite-Zero that can be "

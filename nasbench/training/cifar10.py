@@ -23,8 +23,9 @@ from nasbench.training.images import Images, Split, collect, halved
 
 ADDRESS = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 # The page gives the MD5 c32a1d4ab5d03f1284b67883e8d87530; this is the SHA-256 that independent projects record for the
-# same file, of 170,052,171 bytes, beside that MD5.
+# same file, of SIZE bytes, beside that MD5.
 SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
+SIZE = 170_052_171
 PAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
 TRAINING = tuple(f"data_batch_{i}.bin" for i in range(1, 6))
 TEST = "test_batch.bin"
@@ -60,7 +61,7 @@ def fetch(
     with writing_below(root):
         downloads.mkdir(parents=True, exist_ok=True)
         with alone(downloads):
-            archive = download(ADDRESS, SHA256, downloads, progress=progress, page=PAGE)
+            archive = download(ADDRESS, SHA256, downloads, progress=progress, page=PAGE, at_most=SIZE)
             for name in names:
                 content = _member(archive, name)
                 with replacing(folder / name) as temporary, open(temporary, "wb") as file:

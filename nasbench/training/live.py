@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -157,10 +157,21 @@ class LiveBenchmark:
             origin="trained",
         )
 
-    def means(self, architectures: ArrayLike, metric: str = "validation_accuracy") -> NDArray[np.float64]:
+    def means(
+        self,
+        architectures: ArrayLike,
+        metric: str = "validation_accuracy",
+        *,
+        runs: Sequence[Iterable[int]] | None = None,
+    ) -> NDArray[np.float64]:
         """Return means at the last epoch over the runs that are trained, shape (n,), nan where none is.
 
         This trains nothing: as a table's, a mean is over what is recorded, which may become more.
+
+        Args:
+            architectures: Choices, shape (n, decisions).
+            metric: An accuracy that is evaluated.
+            runs: Of each architecture the runs that count, as far as they are trained; all by default.
 
         Raises:
             InvalidArchitectureError: One of them is no architecture of the space.
@@ -171,8 +182,9 @@ class LiveBenchmark:
             raise NotRecordedError(str(unknown_name(f"accuracy of {self.name}:", metric, _SPLITS)))
         there = self.journal.trained(self._setting)
         result = []
-        for identity in self.space.identity_many(architectures).tolist():
-            trainings = [self._found(identity, seed) for seed in range(self.seeds) if (identity, seed) in there]
+        for i, identity in enumerate(self.space.identity_many(architectures).tolist()):
+            counted = range(self.seeds) if runs is None else runs[i]
+            trainings = [self._found(identity, seed) for seed in counted if (identity, seed) in there]
             result.append(_mean(trainings, _SPLITS[metric], -1) if trainings else _NAN)
         return np.array(result, np.float64)
 

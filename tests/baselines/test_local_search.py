@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from baselines.local_search import LocalSearch
 from nasbench.spaces.nb201 import NB201
@@ -43,6 +45,28 @@ def test_moves_on_the_first_improvement_and_visits_every_neighbour_before_a_rest
     assert better.architecture in SPACE.neighbors(restart[0].architecture)
     searcher.tell(better, 0.06)
     assert searcher.ask().architecture in SPACE.neighbors(better.architecture)
+
+
+def test_an_equal_neighbour_is_no_improvement_and_the_first_of_equals_is_climbed_from():
+    """As in naszilla, which sorts the start by loss (stable) and moves where the loss is smaller."""
+    searcher = LocalSearch(SPACE, seed=4, initial=3)
+    starts = [searcher.ask() for _ in range(3)]
+    for trial, accuracy in zip(starts, (0.2, 0.3, 0.3), strict=True):
+        searcher.tell(trial, accuracy)
+    for _ in range(24 - sum(trial.architecture in SPACE.neighbors(starts[1].architecture) for trial in starts)):
+        trial = searcher.ask()
+        assert trial.architecture in SPACE.neighbors(starts[1].architecture)
+        searcher.tell(trial, 0.3)
+
+
+def test_visits_neighbours_in_random_order():
+    """As naszilla does, whose get_neighborhood shuffles: each of the 24 comes first equally often."""
+    first = []
+    for r in range(2400):
+        searcher = LocalSearch(SPACE, seed=[5, r], initial=1)
+        searcher.tell(searcher.ask(), 0.5)
+        first.append(SPACE.neighbors(searcher._best[1]).index(searcher.ask().architecture))
+    assert stats.chisquare(np.bincount(first, minlength=24)).pvalue > 1e-3
 
 
 def test_never_pays_twice():

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
+from baselines._model_based import ModelBasedSearch
 from nasbench import Architecture, Budget, SearchSpace, Trial, load, registry, run
 from nasbench.analysis import random_search_law, regret_curves
 from nasbench.search import Rules
 from nasbench.spaces.nb101 import NB101
 from nasbench.spaces.nb201 import NB201
+from nasbench.spaces.nb_macro import NBMacro
 
 SEARCHERS = ["bananas", "gp_expected_improvement", "tree_confidence_bound"]
 FAST: dict[str, dict[str, Any]] = {
@@ -114,12 +117,39 @@ def test_finds_what_is_left_and_goes_on_when_nothing_is(name):
     assert all(space.is_valid(architecture) for architecture in asked)
 
 
+class Indifferent(ModelBasedSearch):
+    """Every candidate is worth the same."""
+
+    def _scores(self, known, accuracies, candidates):
+        return np.zeros(len(candidates))
+
+
+def test_chance_decides_between_equal_scores():
+    """Not the order of keys, which are codes in NAS-Bench-Macro: the first decision is drawn evenly."""
+    counts = np.zeros(3)
+    for r in range(150):
+        searcher = Indifferent(NBMacro(), [6, r], 2, 5)
+        for i in range(2):
+            searcher.tell(searcher.ask(), i / 2)
+        for _ in range(5):
+            counts[searcher.ask().architecture[0]] += 1
+    assert stats.chisquare(counts).pvalue > 1e-3
+
+
+def test_of_equally_good_architectures_the_first_is_the_better():
+    searcher = Indifferent(NB201(), 7, 4, 1)
+    told = [searcher.ask() for _ in range(4)]
+    for trial, accuracy in zip(told, (0.5, 0.7, 0.7, 0.5), strict=True):
+        searcher.tell(trial, accuracy)
+    assert [tuple(row) for row in searcher._best(4).tolist()] == [told[i].architecture for i in (1, 2, 0, 3)]
+
+
 @pytest.mark.parametrize("name", SEARCHERS)
 def test_beats_random_search(name):
-    """Three searches, noiseless: their median is at the level that random search has after five times as many."""
+    """Five searches, noiseless: their median is at the level that random search has after five times as many."""
     table = load("nasbench201")
     histories = [
-        run(make(name, table.space, r), table, Budget(40), seed=[r, 1], rules=Rules(observe="mean")) for r in range(3)
+        run(make(name, table.space, r), table, Budget(40), seed=[r, 1], rules=Rules(observe="mean")) for r in range(5)
     ]
     final = regret_curves(histories, table, [40])[:, 0]
     assert np.median(final) < random_search_law(table, [200]).mean[0]
@@ -143,7 +173,9 @@ def test_refuses_settings_that_make_no_sense(name, arguments, message):
     [("bananas", "encoding"), ("gp_expected_improvement", "encodings"), ("tree_confidence_bound", "encoding")],
 )
 def test_refuses_encodings_that_do_not_exist(name, argument):
-    with pytest.raises(ValueError, match="encoding must be one of graph, paths, choices, got 'pictures'"):
+    with pytest.raises(
+        ValueError, match="encoding must be one of graph, paths, truncated_paths, choices, got 'pictures'"
+    ):
         make(name, NB201(), 0, **{argument: ["pictures"] if argument == "encodings" else "pictures"})
 
 

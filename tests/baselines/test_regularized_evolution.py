@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from scipy import stats
 
 from baselines.regularized_evolution import RegularizedEvolution
 from nasbench.spaces.nb201 import NB201
@@ -48,6 +49,19 @@ def test_even_the_best_dies_of_age():
         if i > 4:
             assert (1.0, best) not in list(searcher._population)
         searcher.tell(trial, 1.0 if i == 0 else 0.5)
+
+
+def test_chance_decides_between_equally_good_parents():
+    """Not age, nor the place in the population."""
+    searcher = RegularizedEvolution(SPACE, seed=3, population_size=4, sample_size=3)
+    members = [(i,) * 6 for i in range(4)]
+    searcher._asked = 4
+    searcher._population.extend((0.5, member) for member in members)
+    counts = [0] * 4
+    for _ in range(2000):
+        child = searcher.ask().architecture
+        counts[[differing(child, member) for member in members].index(1)] += 1
+    assert stats.chisquare(counts).pvalue > 1e-3
 
 
 @pytest.mark.parametrize("sizes", [(0, 3), (10, 0)])

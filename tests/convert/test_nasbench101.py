@@ -145,7 +145,7 @@ def test_values_splits_and_source(scratch: Path) -> None:
     assert four["validation_accuracy"].values[0, :, 0].tolist() == [8998, 9001]
     assert (four["test_accuracy"].images, four["test_accuracy"].epochs) == (9984, (2, 4))
     assert schedules[12]["training_time"].epochs == (6, 12)
-    np.testing.assert_array_equal(four["training_time"].values[0], [[4.25, np.nan, np.nan], [8.5, np.nan, np.nan]])
+    np.testing.assert_array_equal(four["training_time"].values[0], [[4.25], [8.5]])
     assert "batch 5" in four["validation_accuracy"].evaluated_on
     assert "test images" in four["test_accuracy"].evaluated_on
     assert content.source["name"].startswith("file.tfrecord, in the format of NAS-Bench-101, but none of its published")
@@ -237,7 +237,7 @@ def test_another_form_of_the_same_cell_is_the_same_row(scratch: Path) -> None:
     other = ("".join(map(str, matrix.ravel().tolist())), ",".join(names))
     content = convert_records(scratch, record(metrics(4, 3000)), record(metrics(4, 4000), cell=other))
     assert content.report["cells given in several forms"] == 1
-    assert content.datasets["cifar10"].schedules[4]["train_accuracy"].values[:, 1].tolist() == [[3000, 4000, 65535]]
+    assert content.datasets["cifar10"].schedules[4]["train_accuracy"].values[:, 1].tolist() == [[3000, 4000]]
 
 
 def test_base64_in_lines_and_unknown_fields(scratch: Path) -> None:
@@ -273,12 +273,15 @@ def final(seconds: float = 8.5, train: float = 9000 / 9984, epoch: float = 4.0) 
         (changed(lambda raw: raw.__setitem__(0, "0" * 32)), "its hash is '0{32}', that of its cell '00005c14"),
         (changed(lambda raw: raw.__setitem__(0, OFFICIAL[0].upper())), "its hash is '00005C14"),
         (changed(lambda raw: raw.__setitem__(0, "\ud800")), "its hash is"),
-        (changed(lambda raw: raw.__setitem__(1, 5)), "its schedule has 5 epochs, expected 4, 12, 36 or 108"),
+        (
+            changed(lambda raw: raw.__setitem__(1, 5)),
+            r"evaluations are at epochs \(0.0, 2.0, 4.0\), expected 0, .* of its schedule, 5\.",
+        ),
         (changed(lambda raw: raw.__setitem__(1, 4.0)), "expected a JSON list of hash"),
         (changed(lambda raw: raw.__setitem__(1, True)), "expected a JSON list of hash"),
         (
             changed(lambda raw: raw.__setitem__(1, 12)),
-            r"its evaluations are at epochs \(0.0, 2.0, 4.0\), expected \(0, 6",
+            r"its evaluations are at epochs \(0.0, 2.0, 4.0\), expected 0, .* of its schedule, 12\.",
         ),
         (changed(lambda raw: raw.__setitem__(2, "01")), "its adjacency matrix is '01', expected"),
         (changed(lambda raw: raw.__setitem__(2, "0120")), "its adjacency matrix is '0120', expected"),

@@ -31,7 +31,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def little_memory() -> Iterator[None]:
-    """Seven bytes can make Python's unpickler ask for 64 gigabytes (LONG_BINPUT): let the system refuse them."""
+    """Seven bytes can make Python's unpickler ask for 64 gigabytes (LONG_BINPUT): here they would not get them."""
     resource = pytest.importorskip("resource", reason="the memory of a process can be limited on Linux only")
     if not Path("/proc/self/statm").exists():
         pytest.skip("the memory of a process can be limited on Linux only")
@@ -169,11 +169,11 @@ def test_a_length_that_the_file_does_not_have_is_refused(path: Path, claim: byte
 
 
 @pytest.mark.usefixtures("little_memory")
-@pytest.mark.parametrize("index", [2**32 - 1, 2**31, 2**28])
-def test_a_memory_bomb_is_refused_where_memory_is_limited(path: Path, index: int) -> None:
+@pytest.mark.parametrize("index", [2**32 - 1, 2**31, 2**28, 2**20])
+def test_a_memory_bomb_is_refused(path: Path, index: int) -> None:
     for put in (b"r" + index.to_bytes(4, "little"), b"p%d\n" % index):
         path.write_bytes(b"N" + put + b".")
-        with pytest.raises(ConversionError, match=r"raw\.pkl: not a complete pickle \(MemoryError"):
+        with pytest.raises(ConversionError, match=r"raw\.pkl: refused\. It asks for a memo of"):
             load_pickle(path)
 
 

@@ -175,7 +175,7 @@ def test_an_item_that_is_part_of_another_is_refused():
 
 def test_the_instructions_are_those_of_pickle():
     """Each code is one that pickletools knows, with an argument of the same size."""
-    from nasbench.convert._pickle_stream import _INSTRUCTIONS
+    from nasbench.convert._pickle_machine import _INSTRUCTIONS
 
     known = {opcode.code.encode("latin1"): opcode for opcode in pickletools.opcodes}
     assert all(bytes([code]) in known for codes in _INSTRUCTIONS for code in codes)

@@ -17,9 +17,10 @@ import nasbench
 from nasbench import registry
 from nasbench.cli import main
 from nasbench.errors import InvalidArchitectureError, NotRecordedError, UnknownNameError
-from nasbench.history import load_histories
+from nasbench.history import History, load_histories
 from nasbench.spaces.nb_macro import NBMacro
 from nasbench.testing import BenchmarkContract
+from nasbench.types import Fidelity
 from surrogates import saved
 from surrogates.benchmark import SurrogateBenchmark
 from surrogates.evaluation import make
@@ -55,13 +56,37 @@ class TestSurrogateBenchmark(BenchmarkContract):
     pass
 
 
-def test_the_mean_is_what_the_model_predicts(path: Path, fitted: Fitted, results: SurrogateBenchmark):
+def test_predictions_are_what_the_model_predicts(path: Path, fitted: Fitted, results: SurrogateBenchmark):
     table = nasbench.load(path)
     model = make("default", "nb_macro", 0, 200)
     model.fit(table.architectures[fitted.rows], table.column("validation_accuracy")[fitted.rows])
-    np.testing.assert_array_equal(results.means(OTHERS), model.predict(OTHERS))
-    assert results.query(tuple(OTHERS[3].tolist())).validation_accuracy == model.predict(OTHERS)[3]
-    assert results.best() == model.predict(SPACE.decode(np.arange(SPACE.size))).max()
+    np.testing.assert_array_equal(results.predictions(OTHERS), model.predict(OTHERS))
+    np.testing.assert_allclose(
+        results.predictions(OTHERS, "test_accuracy"), results.predictions(OTHERS) - 0.02, atol=0.001
+    )
+
+
+def test_the_mean_is_one_value_that_might_be_true(path: Path, fitted: Fitted, results: SurrogateBenchmark):
+    """It lies as far from the prediction as the truth does, which this table knows; noise of labels is left out."""
+    known = nasbench.load(path).architectures[fitted.rows]
+    everything = SPACE.decode(np.arange(SPACE.size))
+    keys = SPACE.key_many(everything)
+    unseen = everything[~np.isin(keys, SPACE.key_many(known))]
+    predicted, truth = results.predictions(unseen), validation(unseen, 10)
+    drawn = results.means(unseen) - predicted
+    assert drawn.std() == pytest.approx((truth - predicted).std(), rel=0.3)
+    assert abs(drawn.mean()) < drawn.std() / 3
+    np.testing.assert_allclose(results.means(known), results.predictions(known), rtol=1e-6)
+    assert results.query(tuple(unseen[3].tolist())).validation_accuracy == results.means(unseen)[3]
+    assert results.best() == results.means(everything).max()
+
+
+def test_one_network_has_one_residual_by_whatever_choices(results: SurrogateBenchmark):
+    everything = SPACE.decode(np.arange(SPACE.size))
+    _, first, place = np.unique(SPACE.key_many(everything), return_index=True, return_inverse=True)
+    means = results.means(everything)
+    assert len(first) == 3969  # networks, published; 6,561 are texts
+    np.testing.assert_allclose(means, means[first][place], rtol=1e-5)  # the model's last bits
 
 
 def test_curves_follow_the_law_and_end_where_the_model_says(results: SurrogateBenchmark):
@@ -69,10 +94,10 @@ def test_curves_follow_the_law_and_end_where_the_model_says(results: SurrogateBe
     assert {curve.epochs for curve in curves} == {EPOCHS}
     found = np.array([curve.values for curve in curves])
     truth = np.stack([validation(OTHERS, epoch) for epoch in EPOCHS], axis=1)
-    assert np.abs(found - truth).mean() < 0.005  # accuracies lie between 0.4 and 0.84
+    assert np.abs(found - truth).mean() < 0.007  # accuracies lie between 0.4 and 0.84
     np.testing.assert_array_equal(found[:, -1], results.means(OTHERS))
     # How far a network is from its end after one epoch: large ones learn more slowly, whatever noise there was.
-    assert np.corrcoef(found[:, -1] - found[:, 0], curve(OTHERS, 1))[0, 1] > 0.95
+    assert np.corrcoef(found[:, -1] - found[:, 0], curve(OTHERS, 1))[0, 1] > 0.9
     np.testing.assert_allclose(results.means(OTHERS, "test_accuracy"), found[:, -1] - 0.02, atol=0.001)
 
 
@@ -96,6 +121,14 @@ def test_a_run_varies_as_runs_of_the_table_do(results: SurrogateBenchmark):
     assert np.mean(last) == pytest.approx(0, abs=DEVIATION / 10)
     assert np.std(first) == pytest.approx(10 * DEVIATION, rel=0.1)
     assert np.corrcoef(first, last)[0, 1] > 0.99  # in this table a good start is a good end
+
+
+def test_means_of_some_runs_are_means_of_these_runs(results: SurrogateBenchmark):
+    few = OTHERS[:3]
+    each = [[results.query(tuple(row), run=run).test_accuracy for run in (4, 9)] for row in few.tolist()]
+    found = results.means(few, "test_accuracy", runs=[(4, 9), (4, 9), ()])
+    np.testing.assert_allclose(found[:2], np.mean(each[:2], axis=1))
+    assert np.isnan(found[2])
 
 
 def test_a_run_is_the_same_in_another_process_and_another_for_another_architecture(
@@ -183,16 +216,28 @@ def test_a_space_too_large_to_predict_has_no_known_best():
     from nasbench.analysis import best_known
 
     class Unknown:
+        digest, origin, space = "unknown", "predicted", NBMacro()
+        fidelities = (Fidelity(50, 50),)
+
         def best(self, metric):
             return None
+
+        def runs(self, architecture):
+            return range(1000)
 
         def means(self, architectures, metric):
             return np.asarray(architectures, np.float64).sum(axis=1)
 
-    class Searched:
-        architectures = np.array([[1, 2], [3, 4]])
-
-    assert best_known([Searched()], Unknown()) == 7  # type: ignore[arg-type, list-item]
+    searched = History(
+        {"benchmark": {"digest": "unknown"}},
+        np.array([[0] * 8, [2] * 8, [1] * 8], np.uint8),
+        np.full(3, 50, np.int32),
+        np.full(3, 50, np.int32),
+        np.zeros(3, np.int32),
+        np.array([0.5, 0.4, 0.6]),  # the second was never the incumbent
+        *np.ones((3, 3)),
+    )
+    assert best_known([searched], Unknown()) == 8  # type: ignore[arg-type]
 
 
 def test_a_table_with_one_run_gives_no_noise(tmp_path: Path):

@@ -113,6 +113,10 @@ def test_search_verify_and_make_a_table(run: Run, tmp_path: Path):
         assert again[0] == best == found["architectures"][0]["architecture"]
         assert found["architectures"][0]["trained"]["runs"] == [correct[best][-1] / 2000]
         assert found["benchmark"]["origin"] == "trained"
+    assert json.loads(run(*verify, "--json")[1]) == found
+    assert run(*verify, "--quiet")[1].splitlines() == [
+        f"verification/{name}" for name in ("verification.json", "verification.png", "journal.db")
+    ]
     assert len({row[3] for row in trained(tmp_path / "verification" / "journal.db")}) == 1
 
 

@@ -1,0 +1,245 @@
+"""Which architecture a search holds, and how good it is by runs that the search did not see.
+
+The incumbent is the architecture with the best validation accuracy that the search was told. A search that sees one
+recorded run at a time prefers architectures whose runs were lucky: the run that made an incumbent win says too much
+about it, and never counts. An incumbent is judged by the mean, at the highest fidelity, over those recorded runs of its
+architecture that the search had not seen by then. If it had seen all of them, the runs other than the one that made it
+win count, which is less than it deserves if anything. If one run is all that was recorded, that run counts, and luck
+with it. :func:`incumbents_seen_whole` says how often searches end in one of these two ways.
+
+The optimum, from which regret is measured, is chosen and judged in the same way: it is what a search holds that sees
+one run of every architecture, averaged over all ways to draw these runs. The largest mean over runs would contain the
+luck of its own runs. Regret can therefore be negative: a search can be luckier than that one is on average.
+
+A search that sees means over runs (``Rules(observe="mean")``) is judged by the same means, and the optimum is the
+largest of them: there is no noise, and regret is never negative. So it is with what predicts: it knows the mean that
+its runs are drawn around.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nasbench.errors import AnalysisError
+from nasbench.history import History
+from nasbench.table import Table
+from nasbench.types import Architecture, Benchmark
+
+Floats = NDArray[np.float64]
+Accuracy = Literal["validation_accuracy", "test_accuracy"]
+Observe = Literal["run", "mean"]
+
+_MEAN = -1
+"""How a History writes that the mean over runs was seen."""
+_NEGLIGIBLE = 1e-12
+"""A chance so small that it changes no printed digit."""
+
+
+def incumbents(observed: ArrayLike) -> NDArray[np.int64]:
+    """Return which evaluation holds the best value so far; the first of equals stays.
+
+    Args:
+        observed: Validation accuracies in order of evaluation, shape (..., n).
+    """
+    values = np.asarray(observed, np.float64)
+    before = np.full_like(values, -np.inf)
+    before[..., 1:] = np.maximum.accumulate(values, axis=-1)[..., :-1]
+    return np.maximum.accumulate(np.where(values > before, np.arange(values.shape[-1]), 0), axis=-1)
+
+
+def judged(history: History, benchmark: Benchmark, metric: Accuracy = "validation_accuracy") -> Floats:
+    """Return how good the incumbent is after each evaluation, by the runs that the search had not seen by then.
+
+    Args:
+        history: One search.
+        benchmark: What it searched.
+        metric: In what the incumbent is judged; it is chosen by observed validation accuracy all the same.
+
+    Returns:
+        Fractions, shape (n,).
+
+    Raises:
+        AnalysisError: The history is of another benchmark, or compares evaluations at several fidelities.
+        NotRecordedError: The benchmark does not record this metric.
+    """
+    _check(history, benchmark)
+    if not len(history):
+        return np.zeros(0)
+    spans = _spans(history, benchmark)
+    choices = np.array([span.architecture for span in spans], np.uint8)
+    if benchmark.origin == "predicted" or observe_of([history]) == "mean":
+        values = benchmark.means(choices, metric)
+    else:
+        values = benchmark.means(choices, metric, runs=[span.unseen for span in spans])
+        if np.isnan(values).any():
+            others = benchmark.means(choices, metric, runs=[span.others for span in spans])
+            values = np.where(np.isnan(values), others, values)
+        if np.isnan(values).any():
+            values = np.where(np.isnan(values), benchmark.means(choices, metric), values)
+    lengths = np.diff([*(span.start for span in spans), len(history)])
+    return np.repeat(values, lengths)
+
+
+def incumbents_seen_whole(histories: Iterable[History], benchmark: Benchmark) -> int:
+    """Return how many searches end with an incumbent of which no run is recorded that they did not see.
+
+    Searches that see means are not counted, nor those of what predicts: they are judged without noise.
+    """
+    if benchmark.origin == "predicted":
+        return 0
+    count = 0
+    for history in histories:
+        _check(history, benchmark)
+        if len(history) and observe_of([history]) == "run":
+            last = _spans(history, benchmark)[-1]
+            count += bool(np.isnan(benchmark.means([last.architecture], runs=[last.unseen])[0]))
+    return count
+
+
+def best_known(histories: Iterable[History], benchmark: Benchmark, metric: Accuracy = "validation_accuracy") -> float:
+    """Return the optimum that regret is measured from, or where nobody knows it the best incumbent of these searches.
+
+    Args:
+        histories: All searches that are compared; all saw single runs, or all saw means.
+        benchmark: What they searched.
+        metric: The accuracy.
+
+    Raises:
+        AnalysisError: As for :func:`judged`, or some searches saw single runs and others saw means.
+        NotRecordedError: The benchmark does not record this metric.
+    """
+    histories = list(histories)
+    observe = observe_of(histories)
+    if observe == "run" and isinstance(benchmark, Table):
+        return unseen_optimum(every_run(benchmark, metric))
+    best = benchmark.best(metric)
+    if best is not None:
+        return best
+    return float(max(np.nanmax(judged(history, benchmark, metric)) for history in histories if len(history)))
+
+
+def observe_of(histories: Iterable[History]) -> Observe:
+    """Return what the searches saw: single runs or means.
+
+    Raises:
+        AnalysisError: Some saw one and some the other.
+    """
+    found = {bool((history.runs == _MEAN).all()) for history in histories if len(history)}
+    if len(found) > 1:
+        raise AnalysisError("some of these searches saw single runs and others means: they cannot be compared.")
+    return "mean" if True in found else "run"
+
+
+def every_run(table: Table, metric: Accuracy = "validation_accuracy") -> Floats:
+    """Return every run of every architecture, shape (architectures, runs), nan where missing.
+
+    Raises:
+        NotRecordedError: The table does not record this metric.
+    """
+    info = table.describe().get(f"{metric}@{table.fidelities[-1].schedule}")
+    if info is None:
+        table.column(metric)  # says what the table holds
+    assert info is not None
+    runs = range(info.shape[-1])
+    return np.stack([np.asarray(table.column(metric, run=run), np.float64) for run in runs], axis=1)
+
+
+def judged_by(runs: Floats, place: int | NDArray[np.int64], unseen: NDArray[np.bool_]) -> Floats:
+    """Return the value of incumbents: the mean over unseen runs, else over all but the one that won, else of that one.
+
+    Args:
+        runs: Every run of their architectures, shape (n, runs), nan where missing.
+        place: Which run made them win: one for all, or shape (n,).
+        unseen: Which runs the search did not see, shape (n, runs).
+    """
+    recorded = np.isfinite(runs)
+    others = recorded.copy()
+    others[np.arange(len(runs)), place] = False
+    counted = unseen & others
+    counted = np.where(counted.any(axis=1, keepdims=True), counted, others)
+    counted = np.where(counted.any(axis=1, keepdims=True), counted, recorded)
+    totals = np.zeros(len(runs))
+    for run in range(runs.shape[1]):  # in this order on every machine
+        totals = totals + np.where(counted[:, run], runs[:, run], 0.0)
+    return np.asarray(totals / counted.sum(axis=1), np.float64)
+
+
+def unseen_optimum(runs: Floats) -> float:
+    """Return what a search is expected to hold that sees one run of every architecture and is judged by the others.
+
+    It goes through the table in its order; each architecture shows one of its recorded runs, every one equally likely,
+    independently of the others. From the best run of all downwards: a run wins if it is shown and no better one is.
+
+    Args:
+        runs: Shape (architectures, runs), nan where missing.
+    """
+    recorded = np.isfinite(runs)
+    rows, places = np.nonzero(recorded)
+    order = np.lexsort((rows, -runs[rows, places]))  # among equals the first in the table stays
+    share = 1 / recorded.sum(axis=1)[rows]
+    hidden: dict[int, float] = {}
+    total, nobody = 0.0, 1.0
+    for i in order.tolist():
+        row = int(rows[i])
+        left = hidden.get(row, 1.0)  # the chance that this architecture shows none of its better runs
+        chance = min(1.0, float(share[i]) / left)
+        value = judged_by(runs[row : row + 1], int(places[i]), recorded[row : row + 1])
+        total += nobody * chance * float(value[0])
+        nobody *= 1 - chance
+        if nobody < _NEGLIGIBLE:
+            break
+        hidden[row] = left - float(share[i])
+    return total / (1 - nobody)
+
+
+class _Span(NamedTuple):
+    """From one evaluation on, the search holds this architecture, and these runs of it can judge."""
+
+    start: int
+    architecture: Architecture
+    unseen: tuple[int, ...]
+    """Runs that the search has not seen by then."""
+    others: tuple[int, ...]
+    """Runs other than the one that made it win."""
+
+
+def _spans(history: History, benchmark: Benchmark) -> list[_Span]:
+    """Return what the search holds, and what it has not seen of that, as long as neither changes."""
+    at = incumbents(history.validation_accuracy)
+    firsts = np.flatnonzero(np.diff(at, prepend=-1)).tolist()
+    identities = benchmark.space.identity_many(history.architectures)
+    # A run of another schedule is another training: it says nothing about those that judge.
+    judges = history.schedules == benchmark.fidelities[-1].schedule
+    spans = []
+    for first, end in zip(firsts, [*firsts[1:], len(history)], strict=True):
+        architecture = tuple(history.architectures[first].tolist())
+        runs = benchmark.runs(architecture)
+        same = np.flatnonzero((identities[:end] == identities[first]) & judges[:end]).tolist()
+        seen = {int(history.runs[i]) for i in same if i <= first}
+        others = tuple(run for run in runs if run != history.runs[first] or not judges[first])
+        spans.append(_Span(first, architecture, tuple(run for run in runs if run not in seen), others))
+        for i in same:
+            if i > first and int(history.runs[i]) not in seen:
+                seen.add(int(history.runs[i]))
+                spans.append(_Span(i, architecture, tuple(run for run in runs if run not in seen), others))
+    return spans
+
+
+def _check(history: History, benchmark: Benchmark) -> None:
+    """Refuse what cannot be judged by this benchmark."""
+    digest = history.header.get("benchmark", {}).get("digest")
+    if digest != benchmark.digest:
+        raise AnalysisError(
+            f"a history of a benchmark with the digest {digest}, but {benchmark.name} has {benchmark.digest}: judge a "
+            "search by what it searched."
+        )
+    fidelities = sorted(set(zip(history.schedules.tolist(), history.epochs.tolist(), strict=True)))
+    if len(fidelities) > 1:
+        raise AnalysisError(
+            f"a history with evaluations at {len(fidelities)} fidelities, such as {fidelities[0]} and "
+            f"{fidelities[-1]} (schedule, epoch): which incumbent counts is not defined for such a search yet."
+        )
