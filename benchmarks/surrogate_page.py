@@ -11,6 +11,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "surrogates.md"
@@ -26,7 +27,14 @@ SPACES = {
 def main(folders: list[str]) -> None:
     found: dict[str, dict[str, Any]] = {}
     for folder in folders:
-        part = json.loads((Path(folder) / "evaluation.json").read_text(encoding="utf-8"))
+        part, timings = (
+            json.loads((Path(folder) / f"{name}.json").read_text(encoding="utf-8"))
+            for name in ("evaluation", "timings")
+        )
+        for model, by_size in timings.items():
+            for size, seconds in by_size.items():
+                means = {name: mean(values) for name, values in seconds.items()}
+                part["results"][model][size]["mean"] |= means
         block = SPACES[part["architectures"]][0] + ("_inputs" if part["inputs"] else "")
         found[block] = joined(found[block], part) if block in found else part
     page = PAGE.read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
-from nasbench.errors import FileNameError, NasbenchError
+from nasbench.errors import FileInTheWayError, FileNameError, NasbenchError
 
 _TEMPORARY = re.compile(r"\..+\.(?P<machine>[0-9a-f]{8})-(?P<process>[0-9]{1,10})-[0-9]+\.partial", re.DOTALL)
 _LONGEST_NAME = 180
@@ -85,6 +85,16 @@ def remove_left_over(folder: str | os.PathLike[str]) -> None:
             if match and match["machine"] == _machine() and not _runs(int(match["process"])):
                 with suppress(OSError):
                     os.unlink(entry.path)
+
+
+def refuse_existing(path: str | os.PathLike[str], *, force: bool = False) -> None:
+    """Make sure that nothing is overwritten unasked: before the work whose result goes there.
+
+    Raises:
+        FileInTheWayError: There is a file, a folder or a link of that name, and ``force`` is not set.
+    """
+    if not force and os.path.lexists(path):
+        raise FileInTheWayError(f"{os.fspath(path)} exists; choose another --out, or give --force")
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

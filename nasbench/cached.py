@@ -47,7 +47,7 @@ def cached(converter: str, source: str | os.PathLike[str], **options: Any) -> Pa
     start = time.monotonic()
     content = convert(path, progress=_Tenths(), **options)
     try:
-        write(table, content)
+        write(table, content, force=True)
     except OSError as error:
         raise FetchError(
             f"{table}: cannot be written: {error.strerror or error}. Set the environment variable NASBENCH_CACHE to a "

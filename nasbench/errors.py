@@ -74,6 +74,10 @@ class ExportError(NasbenchError, ValueError):
     """A table cannot be written in the form that was asked for."""
 
 
+class FileInTheWayError(NasbenchError, FileExistsError):
+    """Something of that name exists already, and nothing said that it may be overwritten."""
+
+
 class ImagesError(NasbenchError, ValueError):
     """Images are missing, damaged, or not what a training needs."""
 

@@ -14,29 +14,47 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench._files import replacing
+from nasbench._files import refuse_existing, replacing
+from nasbench._runs import of_run, present
 from nasbench.errors import ExportError, NotRecordedError, unknown_name
-from nasbench.store import ColumnInfo, missing_value
+from nasbench.store import ColumnInfo
 from nasbench.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_BLOCK = 4096
-_KEYS = ("index", "architecture")
+_BLOCK_CELLS = 2**18
+"""Cells that are turned to text at a time."""
 
 
-class _Column(NamedTuple):
-    name: str
-    unit: str
-    values: NDArray[Any]
-    missing: NDArray[np.bool_]
+class _Source(NamedTuple):
+    """A column of the table, as it is stored, and the columns that it becomes: one an epoch, or an epoch and run."""
+
+    info: ColumnInfo
+    stored: NDArray[Any]
+    """Shape (n,), or (n, epochs, runs)."""
+    names: list[str]
+    every_run: bool
+    """All runs beside each other, rather than their mean."""
+
+    @property
+    def unit(self) -> str:
+        return "fraction" if self.info.images else self.info.unit
+
+    def values(self, rows: slice) -> NDArray[Any]:
+        """Return some rows, shape (rows, names): numbers as they are stored, or floats with nan where there is none."""
+        stored = self.stored[rows]
+        if not self.info.epochs:
+            return stored[:, None]
+        if not self.every_run:
+            return of_run(stored, self.info, None)
+        return (np.where(present(stored), stored, np.nan) / (self.info.images or 1)).reshape(len(stored), -1)
 
 
 def write_csv(
@@ -46,11 +64,13 @@ def write_csv(
     metrics: Sequence[str] | None = None,
     every_epoch: bool = False,
     every_run: bool = False,
+    force: bool = False,
 ) -> None:
     """Write a table of an image dataset as CSV, UTF-8, with names such as ``latency [seconds]`` in its first line.
 
-    The first two columns are ``index``, the row in the table, and ``architecture``, its text. Numbers are written with
-    as many digits as it takes to read them back exactly.
+    The first two columns are ``index``, the official index of the architecture, and ``architecture``, its text. Where
+    nothing says what an index means (see :attr:`nasbench.table.Table.indexes`), the first is ``row``, the row in the
+    table. Numbers are written with as many digits as it takes to read them back exactly.
 
     Args:
         path: The file; it appears whole or not at all.
@@ -58,20 +78,27 @@ def write_csv(
         metrics: Names of :attr:`nasbench.table.Table.metrics`; all of them by default.
         every_epoch: Export every recorded epoch rather than the last of each schedule.
         every_run: Export every run rather than their mean. A metric that is the same in all runs keeps one column.
+        force: Replace a file that is there.
 
     Raises:
+        FileInTheWayError: There is such a file, and ``force`` was not given.
         NotRecordedError: The table has no such metric.
         TableFileError: The table file is not sound.
     """
-    columns = [*_columns(table, metrics, every_epoch, every_run)]
+    refuse_existing(path, force=force)
+    sources = _sources(table, metrics, every_epoch, every_run)
+    key, keys = _keys(table)
+    names = [f"{name} [{source.unit}]" for source in sources for name in source.names]
+    rows = max(1, _BLOCK_CELLS // (len(names) + 2))
     with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*_KEYS, *(f"{column.name} [{column.unit}]" for column in columns)])
-        for start in range(0, len(table), _BLOCK):
-            block = slice(start, start + _BLOCK)
-            cells = [_cells(column, block) for column in columns]
+        writer.writerow([key, "architecture", *names])
+        for start in range(0, len(table), rows):
+            block = slice(start, start + rows)
             texts = map(table.space.format, map(tuple, table.architectures[block].tolist()))
-            writer.writerows(zip(range(len(table))[block], texts, *cells, strict=True))
+            cells = [_cells(source.values(block)) for source in sources]
+            for number, text, *parts in zip(keys[block].tolist(), texts, *cells, strict=True):
+                writer.writerow([number, text, *(cell for part in parts for cell in part)])
 
 
 def write_parquet(
@@ -81,6 +108,7 @@ def write_parquet(
     metrics: Sequence[str] | None = None,
     every_epoch: bool = False,
     every_run: bool = False,
+    force: bool = False,
 ) -> None:
     """Write the frame of :func:`to_frame` as Parquet; pandas gives its ``attrs`` back.
 
@@ -90,12 +118,15 @@ def write_parquet(
         metrics: As for :func:`write_csv`.
         every_epoch: As for :func:`write_csv`.
         every_run: As for :func:`write_csv`.
+        force: As for :func:`write_csv`.
 
     Raises:
+        FileInTheWayError: There is such a file, and ``force`` was not given.
         ExportError: pandas or pyarrow is not installed.
         NotRecordedError: The table has no such metric.
         TableFileError: The table file is not sound.
     """
+    refuse_existing(path, force=force)
     frame = to_frame(table, metrics=metrics, every_epoch=every_epoch, every_run=every_run)
     try:
         import pyarrow  # noqa: F401
@@ -108,7 +139,7 @@ def write_parquet(
 def to_frame(
     table: Table, *, metrics: Sequence[str] | None = None, every_epoch: bool = False, every_run: bool = False
 ) -> pd.DataFrame:
-    """Return a table of an image dataset as a ``pandas.DataFrame``, indexed by the row in the table.
+    """Return a table of an image dataset as a ``pandas.DataFrame``, indexed as the first column of :func:`write_csv`.
 
     The first column is ``architecture``, its text. ``attrs`` holds ``table`` (the digest of the table), ``dataset``,
     ``source`` and, by column, ``units``.
@@ -128,53 +159,62 @@ def to_frame(
         import pandas as pd
     except ImportError:
         raise _lacking("pandas", "a frame") from None
-    columns = [*_columns(table, metrics, every_epoch, every_run)]
+    sources = _sources(table, metrics, every_epoch, every_run)
+    key, keys = _keys(table)
     data: dict[str, Any] = {"architecture": [*map(table.space.format, table)]}
-    for column in columns:
-        whole = column.values.dtype.kind == "u" and column.missing.any()
-        data[column.name] = pd.arrays.IntegerArray(column.values, column.missing) if whole else column.values
-    frame = pd.DataFrame(data, index=pd.RangeIndex(len(table), name="index"))
+    for source in sources:
+        for name, values in zip(source.names, source.values(slice(None)).T, strict=True):
+            missing = ~present(values)
+            whole = values.dtype.kind == "u" and missing.any()
+            data[name] = pd.arrays.IntegerArray(np.array(values), missing) if whole else values
+    frame = pd.DataFrame(data, index=pd.Index(keys, name=key))
     frame.attrs = {
         "table": table.digest,
         "dataset": table.dataset,
         "source": dict(table.source),
-        "units": {column.name: column.unit for column in columns},
+        "units": {name: source.unit for source in sources for name in source.names},
     }
     return frame
 
 
-def _columns(table: Table, metrics: Sequence[str] | None, every_epoch: bool, every_run: bool) -> Iterator[_Column]:
-    """Yield what does not depend on training, then each schedule, by rising epoch and run."""
+def _keys(table: Table) -> tuple[str, NDArray[np.int64]]:
+    indexes = table.indexes
+    return ("row", np.arange(len(table))) if indexes is None else ("index", indexes)
+
+
+def _sources(table: Table, metrics: Sequence[str] | None, every_epoch: bool, every_run: bool) -> list[_Source]:
+    """Read what does not depend on training, then each schedule; each column of the file is read once."""
     for metric in metrics or ():
         if metric not in table.metrics:
             raise NotRecordedError(str(unknown_name(f"metric in {table.name}:", metric, table.metrics)))
     described = {name: info for name, info in table.describe().items() if not metrics or name.split("@")[0] in metrics}
+    found = []
     for name, info in sorted(described.items(), key=lambda item: (bool(item[1].epochs), _schedule(item[0]))):
         if not info.epochs:
-            yield _column(name, info, table.column(name))
+            found.append(_Source(info, table.file.read_all(info), [name], every_run=False))
             continue
-        metric, schedule = name.split("@")[0], _schedule(name)
-        for epoch in info.epochs if every_epoch else info.epochs[-1:]:
-            runs = range(info.shape[-1]) if every_run and info.shape[-1] > 1 else (None,)
-            for run in runs:
-                values = table.column(metric, schedule=schedule, epoch=epoch, run=run)
-                yield _column(f"{name}/{epoch}" + ("" if run is None else f"/run{run}"), info, values)
+        epochs = info.epochs if every_epoch else info.epochs[-1:]
+        if every_epoch:
+            stored = table.file.read_all(info)
+            if info.per_epoch:
+                stored = stored * np.array(epochs)[:, None]
+        else:
+            stored = table.file.read(info, epochs[-1])[:, None]
+        runs = info.shape[-1] if every_run else 1
+        names = [f"{name}/{epoch}" + (f"/run{run}" if runs > 1 else "") for epoch in epochs for run in range(runs)]
+        found.append(_Source(info, stored, names, every_run=runs > 1))
+    return found
 
 
 def _schedule(name: str) -> int:
     return int(name.partition("@")[2] or 0)
 
 
-def _column(name: str, info: ColumnInfo, values: NDArray[Any]) -> _Column:
-    missing = np.isnan(values) if values.dtype.kind == "f" else values == missing_value(values.dtype)
-    return _Column(name, "fraction" if info.images and info.epochs else info.unit, values, missing)
-
-
-def _cells(column: _Column, block: slice) -> list[Any]:
+def _cells(values: NDArray[Any]) -> list[list[Any]]:
     """Return numbers as Python has them, whose text is the shortest that gives them back; None where there is none."""
-    cells: list[Any] = column.values[block].tolist()
-    for i in np.flatnonzero(column.missing[block]).tolist():
-        cells[i] = None
+    cells: list[list[Any]] = values.tolist()
+    for row, column in np.argwhere(~present(values)).tolist():
+        cells[row][column] = None
     return cells
 
 

@@ -203,7 +203,7 @@ def fetch(
                 page=official.page,
                 at_most=official.at_most,
             )
-            write(table, registry.find("converters", official.converter)(raw, progress=progress))
+            write(table, registry.find("converters", official.converter)(raw, progress=progress), force=True)
             if not keep:
                 clear(downloads)
     return Fetched(table, f"{name} is here now. The official file {f'is {raw}' if keep else 'was removed'}.")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nasbench._files import replacing
 from nasbench._hdf5 import attributes, create, open_file, plain_dataset, set_attributes
+from nasbench._hdf5_values import read
 from nasbench.errors import HistoryFileError
 
 FORMAT = "nasbench histories"
@@ -157,7 +158,7 @@ def _values(file: Any, column: str) -> NDArray[Any]:
             f"{file.filename}: {column}: expected {np.dtype(_TYPES[column])} values in {dimensions} dimension(s), "
             "stored in the file itself."
         )
-    return np.asarray(node[()])
+    return read(node)
 
 
 def _headers(text: bytes) -> list[dict[str, Any]] | None:

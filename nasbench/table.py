@@ -6,15 +6,17 @@ import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 
 from nasbench import registry
+from nasbench._row_index import RowIndex
+from nasbench._runs import of_run, patterns_of, present
 from nasbench.errors import InvalidArchitectureError, NotRecordedError, TableFileError, UnknownNameError, unknown_name
+from nasbench.metrics import Better, better_of
 from nasbench.spaces import SearchSpace
-from nasbench.store import ColumnInfo, TableFile, missing_value
+from nasbench.store import ColumnInfo, TableFile
 from nasbench.types import Architecture, Fidelity, Metrics, Origin
 
 if TYPE_CHECKING:
@@ -25,9 +27,6 @@ _ACCURACIES = ("validation_accuracy", "test_accuracy", "train_accuracy")
 # Latency is measured once by most sources, and for each training by some.
 _SCHEDULED = (*_ACCURACIES, "training_time", "latency")
 _FIXED = ("latency", "parameters", "flops")
-_LARGEST_DENSE_INDEX = 2**22
-# An index of all rows takes as long as some hundred single look-ups: a script that asks once should not pay for it.
-_WORTH_AN_INDEX = 64
 _REMEMBERED = 2**16
 # Reading all rows of a larger table takes longer than reading a few times one.
 _LARGE, _WORTH_COLUMNS = 2**16, 16
@@ -111,7 +110,8 @@ class Table:
             for epoch in sorted({epoch for info in infos.values() for epoch in info.epochs})
         )
         """Everything that can be asked for, from the shortest schedule to the last epoch of the longest."""
-        self._row_of: dict[Architecture | str, int] = {}
+        self._rows = RowIndex(self._file, self.space, self.name)
+        self._row_of = self._rows.known
         self._columns: dict[tuple[str, Fidelity, int | None], NDArray[Any]] = {}
         self._asked: Counter[tuple[int | None, int | None, int | None]] = Counter()
         self._answers: dict[tuple[int | None, int | None, int | None], Callable[[int], Metrics]] = {}
@@ -123,15 +123,10 @@ class Table:
     def __repr__(self) -> str:
         return f"<table {self.name}: {len(self):,} architectures of {self.space.name}>"
 
-    @cached_property
+    @property
     def architectures(self) -> NDArray[np.uint8]:
-        """All choice vectors, shape (n, decisions), read-only."""
-        array = self._file.architectures()
-        try:
-            # That each is within its choices; whether they make a valid architecture takes longer than it is worth.
-            return SearchSpace.validated(self.space, array)
-        except InvalidArchitectureError as error:
-            raise TableFileError(f"{self.path}: at /architectures: {error}") from None
+        """All choice vectors, shape (n, decisions), in table order, read-only."""
+        return self._rows.architectures
 
     def __len__(self) -> int:
         return self._file.size
@@ -189,15 +184,17 @@ class Table:
             The number of columns, over all image datasets.
 
         Raises:
-            TableFileError: Something was altered, or names another architecture than its row.
+            TableFileError: Something was altered, an identity is not that of its row, or rows are the same.
         """
         columns = self._file.verify()
-        wrong = np.flatnonzero(self._identities != self.space.identity_many(self.architectures))
+        identities = self._rows.identities
+        wrong = np.flatnonzero(identities != self.space.identity_many(self.architectures))
         if wrong.size:
             raise TableFileError(
-                f"{self.path}: at /identities: row {wrong[0]} has {self._identities[wrong[0]]}, which is not that of "
+                f"{self.path}: at /identities: row {wrong[0]} has {identities[wrong[0]]}, which is not that of "
                 f"its architecture in {self.space.name}. Make the table again with `nasbench convert`."
             )
+        self._rows.prepare()
         return columns
 
     def describe(self) -> dict[str, ColumnInfo]:
@@ -212,49 +209,45 @@ class Table:
     # Rows.
 
     def row(self, architecture: Architecture | str | int) -> int:
-        """Return the row of an architecture given as a tuple, as text, as the source's hash, or as a row already.
+        """Return the row of an architecture given as a tuple, as text, as the source's hash, or as its index.
+
+        An index is the official one of the benchmark, :attr:`indexes`; it is the row where a table is complete and in
+        the official order, and another number where it holds some architectures only.
 
         Raises:
-            InvalidArchitectureError: It is no architecture of the space, is not in this table, or the index is out
-                of range.
+            InvalidArchitectureError: It is no architecture of the space, is not in this table, the index is out of
+                range, or nothing says what an index means: the space has no official order, and the table is not
+                complete.
+            TableFileError: The table has an architecture twice.
         """
-        if isinstance(architecture, str) and len(architecture) == 32 and self._hashes is not None:
-            found = self._row_of_hash(architecture)
-        elif isinstance(architecture, str):
-            parsed = self.space.parse(architecture)
-            known = self._row_of.get(parsed)
-            found = self.row(parsed) if known is None else known
-        elif isinstance(architecture, (int, np.integer)) and not isinstance(architecture, bool):
-            if not 0 <= architecture < len(self):
-                raise InvalidArchitectureError(f"index {architecture} is outside of {self.name}: 0 to {len(self) - 1}.")
-            return int(architecture)
-        else:
-            architecture = self.space.check(
-                tuple(architecture) if isinstance(architecture, (list, np.ndarray)) else architecture
-            )
-            if architecture not in self._row_of and len(self._row_of) >= _WORTH_AN_INDEX:
-                self._learn_rows()
-            if architecture in self._row_of:
-                return self._row_of[architecture]
-            found = self._row_of_identity(self.space.identity(architecture))
-            if found < 0:
-                raise InvalidArchitectureError(f"{self.space.format(architecture)} is not in {self.name}.")
-        if len(self._row_of) < 2**20:
-            self._row_of[architecture] = found
-        return found
+        return self._rows.row(architecture)
+
+    def at_row(self, row: int) -> Architecture:
+        """Return the architecture in a row, 0 to n - 1: to ask for what stands there.
+
+        Raises:
+            InvalidArchitectureError: There is no such row.
+        """
+        if isinstance(row, bool) or not isinstance(row, (int, np.integer)) or not 0 <= row < len(self):
+            raise InvalidArchitectureError(f"row {row!r} is outside of {self.name}: 0 to {len(self) - 1}.")
+        return tuple(self.architectures[row].tolist())
+
+    @property
+    def indexes(self) -> NDArray[np.int64] | None:
+        """The official index of each row, shape (n,); None where nothing says what an index means.
+
+        That of the benchmark, where its search space has an official order; else the row, in a complete table.
+        """
+        return self._rows.indexes
 
     def rows(self, architectures: ArrayLike) -> NDArray[np.int64]:
         """Return the rows of many architectures, given as an integer array (n, decisions).
 
         Raises:
             InvalidArchitectureError: One of them is no architecture of the space, or is not in this table.
+            TableFileError: The table has an architecture twice.
         """
-        identities = self.space.identity_many(architectures)
-        found = self._indexed(identities)
-        if found.size and found.min() < 0:
-            first = tuple(np.asarray(architectures)[int(np.argmin(found))].tolist())
-            raise InvalidArchitectureError(f"{self.space.format(first)} is not in {self.name}.")
-        return found
+        return self._rows.rows(architectures)
 
     def rows_of_hashes(self, hashes: Sequence[str]) -> NDArray[np.int64]:
         """Return the rows of many architectures, given as the source's MD5 hashes, 32 hexadecimal digits each.
@@ -262,93 +255,12 @@ class Table:
         Raises:
             InvalidArchitectureError: The source has no hashes, or one of them is none of its architectures.
         """
-        if self._hashes is None:
-            raise InvalidArchitectureError(f"{self.name} has no hashes: its source names architectures otherwise.")
-        try:
-            asked = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(len(hashes), 16)
-        except ValueError:
-            raise InvalidArchitectureError("a hash must have 32 hexadecimal digits.") from None
-        order, prefixes = self._hash_order
-        place = np.minimum(np.searchsorted(prefixes, _prefix(asked)), len(self) - 1)
-        found = order[place]
-        wrong = (self._hashes[found] != asked).any(axis=1)
-        if wrong.any():
-            raise InvalidArchitectureError(f"{hashes[int(np.argmax(wrong))]!r} is the hash of nothing in {self.name}.")
-        return found
-
-    def _row_of_hash(self, text: str) -> int:
-        """Return what :meth:`rows_of_hashes` does for one, without the cost of arrays."""
-        assert self._hashes is not None
-        order, prefixes = self._hash_order
-        try:
-            place = int(prefixes.searchsorted(np.uint64(int(text[:16], 16))))
-        except (ValueError, OverflowError):  # no number, or a negative one
-            place = len(self)
-        if place < len(self):
-            row: int = order.item(place)
-            if self._hashes[row].tobytes().hex() == text:
-                return row
-        return int(self.rows_of_hashes([text])[0])  # which says what is wrong with it
-
-    @cached_property
-    def _hashes(self) -> NDArray[np.uint8] | None:
-        return self._file.hashes()
-
-    @cached_property
-    def _hash_order(self) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-        """Rows by hash, beside the first eight bytes of each, which tell hashes apart."""
-        assert self._hashes is not None
-        prefixes = _prefix(self._hashes)
-        if (prefixes[1:] >= prefixes[:-1]).all():  # our converter sorts them
-            return np.arange(len(prefixes)), prefixes
-        order = np.argsort(prefixes, kind="stable")
-        return order, prefixes[order]
+        return self._rows.rows_of_hashes(hashes)
 
     def row_of_identity(self, identity: int) -> int:
         """Return the row with this ``SearchSpace.identity``, or -1: for who asks for many, and knows them already."""
-        _ = self._index
-        return self._row_of_identity(identity)
-
-    def _row_of_identity(self, identity: int) -> int:
-        """Return one row, -1 if there is none: by a look at all identities, as long as there is no index."""
-        if "_index" in vars(self) or self.space.size <= _LARGEST_DENSE_INDEX:
-            known, rows = self._index
-            if known is None:
-                return int(rows.item(identity))
-            place = int(known.searchsorted(np.int64(identity)))
-            return int(rows.item(place)) if place < len(known) and known.item(place) == identity else -1
-        matches = np.flatnonzero(self._identities == identity)
-        return int(matches[0]) if len(matches) else -1
-
-    def _learn_rows(self) -> None:
-        """Prepare for many single look-ups: as a map where that is small, else as an index."""
-        if len(self) <= 2**16:
-            self._row_of.update(zip(self, range(len(self)), strict=True))
-        else:
-            _ = self._index
-
-    def _indexed(self, identities: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the rows of many identities, -1 where there is none."""
-        known, rows = self._index
-        if known is None:
-            return rows[identities]
-        place = np.minimum(np.searchsorted(known, identities), len(known) - 1)
-        return np.where(known[place] == identities, rows[place], -1)
-
-    @cached_property
-    def _identities(self) -> NDArray[np.int64]:
-        stored = self._file.identities()
-        return self.space.identity_many(self.architectures) if stored is None else stored
-
-    @cached_property
-    def _index(self) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
-        """Rows by identity: a dense array where the space is small, else sorted identities beside their rows."""
-        if self.space.size <= _LARGEST_DENSE_INDEX:
-            dense = np.full(self.space.size, -1)
-            dense[self._identities] = np.arange(len(self))
-            return None, dense
-        order = np.argsort(self._identities)
-        return self._identities[order], order
+        self._rows.prepare()
+        return self._rows.row_of_identity(identity)
 
     # Columns.
 
@@ -392,21 +304,63 @@ class Table:
             )
         if run is not None:
             self._check_run(run, infos, fidelity)
-        result = _of_run(self._file.read(info, fidelity.epoch), info, run)
+        result = of_run(self._file.read(info, fidelity.epoch), info, run)
         result.flags.writeable = False
         return result
 
     def optimum(
-        self, metric: str = "validation_accuracy", *, schedule: int | None = None, epoch: int | None = None
+        self,
+        metric: str = "validation_accuracy",
+        *,
+        schedule: int | None = None,
+        epoch: int | None = None,
+        better: Better | None = None,
     ) -> Optimum:
-        """Return the largest mean over runs of a metric, and all architectures that attain it.
+        """Return the best mean over runs of a metric, and all architectures that attain it.
+
+        The best is the largest accuracy, and the smallest time, count, energy or loss: name and unit of a metric say
+        which, or its file.
+
+        Args:
+            metric: One of :attr:`metrics`.
+            schedule: As for :meth:`column`.
+            epoch: As for :meth:`column`.
+            better: ``"higher"`` or ``"lower"``, for a metric of which nothing says it.
 
         Raises:
-            NotRecordedError: As for :meth:`column`.
+            NotRecordedError: As for :meth:`column`; the metric has no value; or nothing says what its best is.
         """
         values = self.column(metric, schedule=schedule, epoch=epoch)
-        best = np.nanmax(values)
-        return Optimum(float(best), tuple(map(tuple, self.architectures[np.flatnonzero(values == best)].tolist())))
+        better = self.better(metric) if better is None else better
+        if better not in ("higher", "lower"):
+            raise NotRecordedError(f"better={better!r}: expected 'higher' or 'lower'.")
+        recorded = values[present(values)]
+        if not recorded.size:
+            raise NotRecordedError(f"{self.name} has no value of {metric} there.")
+        best = recorded.max() if better == "higher" else recorded.min()
+        return Optimum(best.item(), tuple(map(self.at_row, np.flatnonzero(values == best).tolist())))
+
+    def better(self, metric: str) -> Better:
+        """Say whether ``"higher"`` or ``"lower"`` is better.
+
+        Raises:
+            NotRecordedError: There is no such metric, or neither its name nor its unit nor the file says it.
+        """
+        info = self.info(metric)
+        return better_of(metric, info.unit, info.better)
+
+    def info(self, metric: str, *, schedule: int | None = None) -> ColumnInfo:
+        """Return what the file says of a metric: of the longest schedule that has it, by default.
+
+        Raises:
+            NotRecordedError: There is no such metric.
+        """
+        if metric in self._file.columns:
+            return self._file.columns[metric]
+        for known in sorted(self._file.schedules, reverse=True):
+            if schedule in (None, known) and metric in self._file.schedules[known]:
+                return self._file.schedules[known][metric]
+        return self._lacks_metric(metric, "" if schedule is None else f" of schedule {schedule}", self.metrics)
 
     def means(
         self,
@@ -498,7 +452,46 @@ class Table:
             self._check_run(run, infos, fidelity)
         info = infos[metric]
         stored = np.concatenate(self._file.read_row([(info, epoch) for epoch in info.epochs], row))
-        return Curve(info.epochs, _of_run(stored, info, run))
+        return Curve(info.epochs, of_run(stored, info, run))
+
+    def values(
+        self,
+        architecture: Architecture | str | int,
+        *,
+        schedule: int | None = None,
+        epoch: int | None = None,
+        run: int | None = None,
+    ) -> dict[str, float]:
+        """Return all metrics of one architecture by name, also those that :meth:`query` does not answer.
+
+        What was attached (latency on a device, energy, scores) and what else a source recorded (losses) is among them;
+        :meth:`info` has their units. A metric without a value is nan.
+
+        Args:
+            architecture: As for :meth:`row`.
+            schedule: As for :meth:`query`.
+            epoch: As for :meth:`query`; metrics that are not recorded at this epoch are left out.
+            run: As for :meth:`query`.
+
+        Raises:
+            InvalidArchitectureError: As for :meth:`row`.
+            NotRecordedError: The table holds no such schedule, epoch or run.
+        """
+        row = self.row(architecture)
+        places: dict[str, tuple[ColumnInfo, int | None]] = {m: (i, None) for m, i in self._file.columns.items()}
+        if self.fidelities or schedule is not None:
+            fidelity = self._fidelity(schedule, epoch)
+            infos = self._file.schedules[fidelity.schedule]
+            if run is not None:
+                self._check_run(run, infos, fidelity)
+            places |= {m: (info, fidelity.epoch) for m, info in infos.items() if fidelity.epoch in info.epochs}
+        found = {}
+        for (metric, (info, at)), stored in zip(
+            places.items(), self._file.read_row([*places.values()], row), strict=True
+        ):
+            there = present(stored).any()
+            found[metric] = _NAN if not there else stored.item() if at is None else of_run(stored, info, run).item()
+        return dict(sorted(found.items()))
 
     def query(
         self,
@@ -511,7 +504,7 @@ class Table:
         """Return what was measured for one architecture: pure, with no random numbers and no counters.
 
         Args:
-            architecture: A tuple of choices, its text, or a row.
+            architecture: As for :meth:`row`: a tuple of choices, its text, or its official index.
             schedule: The training schedule in epochs; the longest by default.
             epoch: A recorded epoch of it; the last by default.
             run: Index of a repeated training; the mean over the recorded ones by default.
@@ -548,7 +541,7 @@ class Table:
         )
         found: dict[str, Any] = dict.fromkeys(_SCHEDULED, _NAN) | dict.fromkeys(("parameters", "flops"))
         for metric, value in zip(scheduled, values, strict=False):
-            found[metric] = _of_run(value, infos[metric], run).item()
+            found[metric] = of_run(value, infos[metric], run).item()
         for metric, value in zip(fixed, values[len(scheduled) :], strict=True):
             found[metric] = value.item()
         if run is not None and all(found[metric] != found[metric] for metric in _ACCURACIES):
@@ -557,8 +550,8 @@ class Table:
 
     def _refuse_missing(self, row: int, fidelity: Fidelity, run: int, recorded: tuple[int, ...]) -> NoReturn:
         raise NotRecordedError(
-            f"{self.name} has {_few(recorded, 'run')} of architecture {row} "
-            f"({self.space.format(tuple(self.architectures[row].tolist()))}) at schedule {fidelity.schedule}, "
+            f"{self.name} has {_few(recorded, 'run')} of {self.space.format(self.at_row(row))} at schedule "
+            f"{fidelity.schedule}, "
             f"epoch {fidelity.epoch}, not run {run}: it is missing in the source."
         )
 
@@ -599,23 +592,20 @@ class Table:
     def _recorded_runs(self, fidelity: Fidelity) -> Callable[[int], tuple[int, ...]]:
         infos = self._file.schedules[fidelity.schedule]
         runs = max(info.shape[-1] for info in infos.values())
-        bits = np.zeros(len(self), np.uint64)
-        there = {m for m, info in infos.items() if info.images is not None and fidelity.epoch in info.epochs}
+        there = np.zeros((len(self), runs), np.bool_)
+        counted = {m for m, info in infos.items() if info.images is not None and fidelity.epoch in info.epochs}
         # A search draws among these: where validation accuracy is recorded, a run without it is none of them.
-        for metric in {"validation_accuracy"} & there or sorted(there):
-            for run in range(runs):
-                values = self.column(metric, schedule=fidelity.schedule, epoch=fidelity.epoch, run=run)
-                bits |= np.isfinite(values).astype(np.uint64) << np.uint64(run)
-        patterns, pattern_of = np.unique(bits, return_inverse=True)
-        tuples = [tuple(run for run in range(runs) if pattern >> run & 1) for pattern in patterns.tolist()]
-        at = pattern_of.item
-        return lambda row: tuples[at(row)]
+        for metric in {"validation_accuracy"} & counted or sorted(counted):
+            there |= present(self._file.read(infos[metric], fidelity.epoch))
+        patterns, which = patterns_of(there)
+        at = which.item
+        return lambda row: patterns[at(row)]
 
     def _fidelity(self, schedule: int | None, epoch: int | None) -> Fidelity:
         schedules = self._file.schedules
-        if schedule is None:
+        if schedule is None and schedules:
             schedule = max(schedules)
-        if schedule not in schedules:
+        if schedule is None or schedule not in schedules:
             raise NotRecordedError(
                 f"{self.name} has {_few(tuple(schedules), 'schedule')}, not {schedule}. {self.source['elsewhere']}"
             )
@@ -639,23 +629,6 @@ class Table:
     def _lacks_metric(self, metric: str, where: str, known: Sequence[str]) -> NoReturn:
         error = unknown_name(f"metric{where} in {self.name}:", metric, known, hint=self.source["elsewhere"])
         raise NotRecordedError(str(error))
-
-
-def _prefix(hashes: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Return the first eight bytes of each hash as a number that sorts as they do."""
-    return np.ascontiguousarray(hashes[:, :8]).view(">u8").ravel().astype(np.uint64)
-
-
-def _of_run(values: NDArray[Any], info: ColumnInfo, run: int | None) -> NDArray[np.float64]:
-    """Return one run, or the mean over the recorded ones, of stored values of shape (n, runs); shape (n,)."""
-    if run is not None:
-        # One stored run stands for all: the source gives the same value for every run.
-        values = values[:, [0 if values.shape[1] == 1 else run]]
-    present = np.isfinite(values) if values.dtype.kind == "f" else values != missing_value(values.dtype)
-    totals = np.where(present, values, 0).sum(axis=1, dtype=np.float64)
-    # A mean of counts is rounded once: total correct images over total images.
-    with np.errstate(invalid="ignore"):
-        return np.asarray(totals / (present.sum(axis=1) * (info.images or 1)), np.float64)
 
 
 def _not_recorded(_row: int) -> float:

@@ -348,24 +348,33 @@ class TableContract(BenchmarkContract):
         assert TableFile(table.path).verify() > 0
         assert table.dataset in table.datasets
 
-    def test_rows_by_tuple_text_and_index(
-        self, table: Table, rows: list[int], architectures: list[Architecture]
-    ) -> None:
-        """All three name the same row; rows, iteration and ``architectures`` are in the same order."""
+    def test_rows_by_tuple_and_text(self, table: Table, rows: list[int], architectures: list[Architecture]) -> None:
+        """Both name the same row; rows, iteration and ``architectures`` are in the same order."""
         assert len(table) == len(table.architectures)
         for row, architecture in zip(rows, architectures, strict=True):
             text = table.space.format(architecture)
-            assert table.row(architecture) == table.row(text) == table.row(row) == row
+            assert table.row(architecture) == table.row(text) == row
+            assert table.at_row(row) == architecture
             assert architecture in table
             assert text in table
-            answers = [_plain(table.query(name)) for name in (architecture, text, row)]
-            assert answers[0] == answers[1] == answers[2]
+            assert _plain(table.query(architecture)) == _plain(table.query(text))
         assert table.rows(architectures).tolist() == rows
         assert next(iter(table)) == tuple(table.architectures[0].tolist())
         for outside in (-1, len(table)):
-            assert outside not in table
             with pytest.raises(InvalidArchitectureError, match=str(outside)):
-                table.query(outside)
+                table.at_row(outside)
+
+    def test_an_index_is_the_official_one(self, table: Table, rows: list[int]) -> None:
+        """Whatever is in the table: an index names what the benchmark's authors number so, or nothing."""
+        official, indexes = table.space.architectures, table.indexes
+        if indexes is None:
+            assert official is None
+            with pytest.raises(InvalidArchitectureError, match="0"):
+                table.row(0)
+            return
+        for row in rows:
+            assert table.row(int(indexes[row])) == row
+            assert official is None or tuple(official[indexes[row]].tolist()) == table.at_row(row)
 
     def test_each_row_is_another_architecture(self, table: Table) -> None:
         """Rows are valid, distinct, and found again."""
@@ -378,7 +387,7 @@ class TableContract(BenchmarkContract):
         for fidelity in _some(table.fidelities):
             where = {"schedule": fidelity.schedule, "epoch": fidelity.epoch}
             for name in (*_ACCURACIES, "training_time", "latency", "parameters", "flops"):
-                answers = [getattr(table.query(row, **where), name) for row in rows]
+                answers = [getattr(table.query(table.at_row(row), **where), name) for row in rows]
                 try:
                     column: NDArray[Any] = table.column(name, **where)
                 except NotRecordedError:
@@ -398,10 +407,11 @@ class TableContract(BenchmarkContract):
                 if info is None or fidelity.epoch not in info.epochs or info.images is None:
                     continue
                 for row in rows:
-                    values = [getattr(table.query(row, **where, run=run), name) for run in table.runs(row, **where)]
+                    one = table.at_row(row)
+                    values = [getattr(table.query(one, **where, run=run), name) for run in table.runs(one, **where)]
                     counts = [round(value * info.images) for value in values if value == value]
                     assert [count / info.images for count in counts] == [value for value in values if value == value]
-                    mean = getattr(table.query(row, **where), name)
+                    mean = getattr(table.query(table.at_row(row), **where), name)
                     if counts:
                         assert mean == float(Fraction(sum(counts), len(counts) * info.images)), (name, row)
                     else:

@@ -18,11 +18,18 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import ThreadpoolController
 
+from nasbench.errors import NasbenchError
+
 Floats = NDArray[np.float64]
 State = dict[str, Any]
 """What a model has learnt: arrays of numbers and texts as bytes, by name, in dictionaries of their own or below."""
 
 _WIDE = float(norm.ppf(0.95))
+_LARGEST = 1e30
+
+
+class PredictionError(NasbenchError, ValueError):
+    """A model that was restored predicts no finite number."""
 
 
 def one_thread() -> Any:
@@ -39,12 +46,43 @@ def numbers(value: Any, dimensions: int) -> Floats:
     """Return an array of a state as finite floats.
 
     Raises:
-        ValueError: It has another number of dimensions, or numbers that are not finite.
+        ValueError: It has another number of dimensions, or numbers that are not finite, or far beyond any that is
+            learnt: their squares stay finite.
     """
     array = np.asarray(value, np.float64)
-    if array.ndim != dimensions or not np.isfinite(array).all():
+    if array.ndim != dimensions or not (np.abs(array) <= _LARGEST).all():
         raise ValueError(f"expected finite numbers in {dimensions} dimension(s), found shape {array.shape}.")
     return array
+
+
+def shaped(value: Any, *shape: int) -> Floats:
+    """Return an array of a state as finite floats of exactly this shape.
+
+    Raises:
+        ValueError: As for :func:`numbers`, or it has another shape.
+    """
+    array = numbers(value, len(shape))
+    if array.shape != shape:
+        raise ValueError(f"expected numbers of shape {shape}, found {array.shape}.")
+    return array
+
+
+def positive(value: Any, *shape: int) -> Floats:
+    """Return an array of a state as positive finite floats of exactly this shape.
+
+    Raises:
+        ValueError: As for :func:`shaped`, or one of them is not positive.
+    """
+    array = shaped(value, *shape)
+    if not (array > 0).all():
+        raise ValueError(f"expected positive numbers of shape {shape}.")
+    return array
+
+
+def _finite(values: Floats) -> Floats:
+    if not np.isfinite(values).all():
+        raise PredictionError("a model predicts what is no number: fit it again, its file was made up or altered.")
+    return values
 
 
 class RankMap:
@@ -120,12 +158,13 @@ class RankedRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             NotFittedError: The model was not fitted.
             ValueError: The features are not those of the fit.
+            PredictionError: What was restored from a file makes no number of them.
         """
         check_is_fitted(self)
         if not return_std:
             features = validate_data(self, X, dtype=np.float64, reset=False)
             with one_thread():
-                return self.ranks_.back(self._predict_means(features))
+                return self.ranks_.back(_finite(self._predict_means(features)))
         z, deviation = self.predict_ranks(X)
         return self.ranks_.back(z), self.ranks_.width(z, deviation)
 
@@ -134,13 +173,14 @@ class RankedRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         features = validate_data(self, X, dtype=np.float64, reset=False)
         with one_thread():
-            return self._predict_ranks(features)
+            mean, deviation = self._predict_ranks(features)
+        return _finite(mean), _finite(deviation)
 
     def state(self) -> State:
         """Return all that was learnt, to be written to files."""
         check_is_fitted(self)
         ranks = {"values": self.ranks_._values, "quantiles": self.ranks_._z}
-        return {"features": np.array(self.n_features_in_), "ranks": ranks, "model": self._state()}
+        return {"features": np.array(self.n_features_in_, np.int64), "ranks": ranks, "model": self._state()}
 
     def restore(self, state: State) -> Self:
         """Become what was fitted, from :meth:`state`; the arguments of the constructor must be the same.
@@ -149,7 +189,7 @@ class RankedRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             ValueError, KeyError, TypeError, IndexError: It is no state of such a model; it is read as numbers, and
                 nothing in it is run.
         """
-        self.n_features_in_ = int(state["features"])
+        self.n_features_in_ = int(shaped(state["features"]))
         self.ranks_ = RankMap.restored(numbers(state["ranks"]["values"], 1), numbers(state["ranks"]["quantiles"], 1))
         with one_thread():
             self._restore(state["model"])

@@ -1,11 +1,11 @@
 """Gradient-boosted trees: XGBoost, several times with other random subsets.
 
-Chen & Guestrin, "XGBoost: A Scalable Tree Boosting System", KDD 2016.
+Chen & Guestrin, "XGBoost: A Scalable Tree Boosting System", KDD 2016. XGBoost fits; what it has fitted is kept and
+followed as :class:`surrogates.trees.Trees`, bit for bit the same, so that nothing of a file ever goes to XGBoost.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from xgboost import XGBRegressor
 
-from surrogates._ranked import Floats, RankedRegressor, State
+from surrogates._ranked import Floats, RankedRegressor, State, shaped
+from surrogates.trees import DEEPEST, Trees
 
 
 class BoostedTrees(RankedRegressor):
@@ -28,7 +29,7 @@ class BoostedTrees(RankedRegressor):
         members: Models.
         trees: Trees of each.
         learning_rate: Shrinkage of each tree.
-        depth: Largest depth of a tree.
+        depth: Largest depth of a tree, from 1 to 12.
         rows: Share of the labels that a tree sees.
         columns: Share of the features that a tree sees.
         random_state: Of these draws.
@@ -54,8 +55,10 @@ class BoostedTrees(RankedRegressor):
         self.random_state = random_state
 
     def _fit_ranks(self, X: Floats, z: Floats) -> None:
+        if not 1 <= self.depth <= DEEPEST:
+            raise ValueError(f"the depth of trees must be from 1 to {DEEPEST}, it is {self.depth}.")
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=self.members)
-        self.models_ = [self._model(int(seed)).fit(X, z) for seed in seeds]
+        self.models_ = [self._fitted(int(seed), X, z) for seed in seeds]
         self.doubt_ = 0.0
 
     def _predict_held_out(self, X: Floats, z: Floats, folds: Sequence[NDArray[np.intp]]) -> tuple[Floats, Floats]:
@@ -63,12 +66,12 @@ class BoostedTrees(RankedRegressor):
         mean = np.empty(len(z))
         for fold in folds:
             rest = np.setdiff1d(np.arange(len(z)), fold)
-            mean[fold] = self._model(len(rest)).fit(X[rest], z[rest]).predict(X[fold])
+            mean[fold] = self._fitted(len(rest), X[rest], z[rest]).predict(X[fold])
         self.doubt_ = float(np.sqrt(((z - mean) ** 2).mean()))
         return mean, self._predict_ranks(X)[1]
 
-    def _model(self, seed: int) -> Any:
-        return XGBRegressor(
+    def _fitted(self, seed: int, X: Floats, z: Floats) -> Trees:
+        model: Any = XGBRegressor(
             n_estimators=self.trees,
             learning_rate=self.learning_rate,
             max_depth=self.depth,
@@ -77,44 +80,17 @@ class BoostedTrees(RankedRegressor):
             min_child_weight=2,
             n_jobs=1,
             random_state=seed,
-        )
+        ).fit(X, z)
+        return Trees.of_xgboost(bytes(model.get_booster().save_raw("json")), self.depth)
 
     def _state(self) -> State:
-        texts = {f"booster_{i}": bytes(model.get_booster().save_raw("json")) for i, model in enumerate(self.models_)}
-        return {"doubt": np.array(self.doubt_), **texts}
+        return {"doubt": np.array(self.doubt_), **{f"model_{i}": trees.state() for i, trees in enumerate(self.models_)}}
 
     def _restore(self, state: State) -> None:
-        self.models_ = []
-        self.doubt_ = float(state["doubt"])
-        for i in range(self.members):
-            _check_trees(state[f"booster_{i}"])
-            self.models_.append(self._model(0))
-            self.models_[-1].load_model(bytearray(state[f"booster_{i}"]))
+        self.doubt_ = float(shaped(state["doubt"]))
+        shape = (self.trees, self.depth, self.n_features_in_)
+        self.models_ = [Trees.restored(state[f"model_{i}"], *shape) for i in range(self.members)]
 
     def _predict_ranks(self, X: Floats) -> tuple[Floats, Floats]:
         each = np.array([model.predict(X) for model in self.models_], np.float64)
         return each.mean(axis=0), np.sqrt(each.var(axis=0) + self.doubt_**2 + 1e-6)
-
-
-def _check_trees(text: bytes) -> None:
-    """Refuse trees that would lead a prediction astray: XGBoost follows what the file says.
-
-    Raises:
-        ValueError, KeyError, TypeError: They are no trees whose children come after their parents and whose features
-            are those of the model.
-    """
-    learner = json.loads(text)["learner"]
-    features = int(learner["learner_model_param"]["num_feature"])
-    if learner["gradient_booster"]["name"] != "gbtree":
-        raise ValueError("expected a booster of trees.")
-    for tree in learner["gradient_booster"]["model"]["trees"]:
-        left, right, feature = (
-            np.array(tree[name], np.int64) for name in ("left_children", "right_children", "split_indices")
-        )
-        nodes = np.arange(len(left))
-        leaf = (left == -1) & (right == -1)
-        inside = (left > nodes) & (right > nodes) & (left < len(nodes)) & (right < len(nodes))
-        same = {len(tree[name]) for name in ("split_conditions", "base_weights", "default_left", "parents")}
-        sound = len(nodes) and (leaf | inside).all() and same == {len(nodes)} == {len(right)} == {len(feature)}
-        if not sound or feature.min() < 0 or feature.max() >= features or any(tree["split_type"]):
-            raise ValueError("a tree is damaged.")

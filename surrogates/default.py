@@ -11,10 +11,10 @@ from nasbench import registry
 from nasbench.errors import MissingPackageError
 from surrogates.boosting import BoostedTrees
 from surrogates.encoded import Encoded
-from surrogates.encodings import GraphFeatures
+from surrogates.encodings import encoding_of
 from surrogates.forest import ExtraTrees, RandomForest
 from surrogates.gaussian_process import GroupedGaussianProcess
-from surrogates.inputs import Extra, GraphFeaturesWithInputs, InputError
+from surrogates.inputs import Extra, InputError, WithInputs
 from surrogates.ridge import Ridge
 from surrogates.stack import Stack
 
@@ -39,13 +39,12 @@ def default(space: str, *, labels: int = 500, inputs: Sequence[Extra] = (), rand
     torch.
 
     Args:
-        space: Name of a search space that :class:`surrogates.encodings.GraphFeatures` knows.
+        space: Name of a search space. One without graph features, such as a third party's, is seen as one-hot choices.
         labels: How many labels it will learn from, roughly: on NAS-Bench-101 that decides which models.
         inputs: What it looks at beside the architecture: it must have been measured for all that it meets.
         random_state: Of everything random.
 
     Raises:
-        EncodingError: There are no graph features of this space.
         InputError: The space is nb101, whose default takes no inputs.
         UnknownNameError: No search space has this name.
         MissingPackageError: The space is nb101 or nb_macro, and torch is not installed.
@@ -70,15 +69,16 @@ def stacked(
     inputs: Sequence[Extra] = (),
     random_state: int | None = None,
 ) -> Encoded:
-    """Return a calibrated stack of some of MEMBERS, by weight, over the graph features of a space, and inputs.
+    """Return a calibrated stack of some of MEMBERS, by weight, over the encoding of a space, and inputs.
+
+    The encoding is that of :func:`surrogates.encodings.encoding_of`.
 
     Raises:
-        EncodingError: There are no graph features of this space.
         UnknownNameError: No search space has this name.
         MissingPackageError: A member is neural_networks, and torch is not installed.
         KeyError: A member is none of MEMBERS.
     """
-    features = GraphFeatures(space)
+    features = encoding_of(space)
     one = registry.find("spaces", space)().sample_many(1, np.random.default_rng(0))
     groups = features.fit(one).columns()
     if inputs:  # a group of their own: the last columns
@@ -99,7 +99,7 @@ def stacked(
             raise _missing(space, error) from error
         models["neural_networks"] = NeuralNetworks(random_state=random_state)
     model = Stack([models[name] for name in members], weights=weights, random_state=random_state)
-    encoding = GraphFeaturesWithInputs(space, inputs) if inputs else GraphFeatures(space)
+    encoding = WithInputs(space, inputs) if inputs else encoding_of(space)
     return Encoded(encoding, model)
 
 

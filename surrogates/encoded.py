@@ -47,19 +47,31 @@ class Encoded(RankedRegressor):
         self._one = np.asarray(state["architecture"], np.uint8)
         self.encoding_ = clone(self.encoding).fit(self._one)
         self.model_ = clone(self.model)
+        self.model_.n_features_in_ = self._features(self._one).shape[1]
         self.model_._restore(state["model"])
 
     def _predict_ranks(self, X: Floats) -> tuple[Floats, Floats]:
-        return self.model_._predict_ranks(self._features(X))
+        features, place = _distinct(self._features(X))
+        mean, deviation = self.model_._predict_ranks(features)
+        return mean[place], deviation[place]
 
     def _predict_means(self, X: Floats) -> Floats:
-        return self.model_._predict_means(self._features(X))
+        features, place = _distinct(self._features(X))
+        return self.model_._predict_means(features)[place]
 
     def _predict_held_out(self, X: Floats, z: Floats, folds: Sequence[NDArray[np.intp]]) -> tuple[Floats, Floats]:
         return self.model_._predict_held_out(self._features(X), z, folds)
 
     def _features(self, X: Floats) -> Floats:
         return np.asarray(self.encoding_.transform(whole(X)), np.float64)
+
+
+def _distinct(features: Floats) -> tuple[Floats, NDArray[np.intp]]:
+    """Return each row once, and where each of the given rows is among them: forms of one network are predicted once."""
+    known: dict[bytes, int] = {}
+    place = np.array([known.setdefault(row.tobytes(), len(known)) for row in features], np.intp)
+    first = np.unique(place, return_index=True)[1]
+    return features[first], place
 
 
 def whole(X: Floats) -> NDArray[Any]:

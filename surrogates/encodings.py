@@ -158,3 +158,8 @@ _FEATURES: Mapping[str, Callable[[NDArray[np.uint8]], _cells201.Groups]] = {
     "nb_macro": _chains.macro,
     "conv5": _chains.conv5,
 }
+
+
+def encoding_of(space: str) -> Encoding:
+    """Return the encoding to take, unfitted: graph features of the spaces that have them, one-hot choices of others."""
+    return GraphFeatures(space) if space in _FEATURES else OneHot(space)

@@ -7,70 +7,24 @@ Labels are means over the recorded runs. Each split draws so many architectures 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench.errors import NasbenchError
 from nasbench.table import Table
 from surrogates import default, noise, scores
 from surrogates import inputs as inputs_
+from surrogates._evaluation_folder import EvaluationFolder, Part, plain
 from surrogates.inputs import Extra
+from surrogates.protocol import Copies, EvaluationError, Protocol, protocol_of, unit_of
 
-SIZES: Mapping[str, tuple[int, ...]] = {
-    "nb201": (78, 156, 469, 781, 1563),
-    "nb101": (100, 172, 424, 4236),
-    "nb_macro": (50, 100, 500, 1000),
-}
-"""Numbers of labels that publications use (PINAT, NAR-Former and their baselines; for NAS-Bench-Macro our own)."""
+__all__ = ["Copies", "EvaluationError", "Protocol", "evaluate", "make", "plain", "protocol_of"]
+
 _POINTS = 2000
 """Points that are kept for the plot of predicted against recorded values."""
-
-
-class EvaluationError(NasbenchError, ValueError):
-    """An evaluation that cannot start: too many labels, a metric without values, no such model."""
-
-
-Copies = Literal["apart", "together", "one"]
-"""Forms of the same network: drawn like any others, as publications do; on one side of a split; or only the first."""
-
-
-class Protocol(NamedTuple):
-    """What is predicted from what.
-
-    Args:
-        metric: A metric of the table, at the end of its longest schedule.
-        sizes: Numbers of labels.
-        splits: Random splits of each size.
-        copies: What becomes of several forms of one network.
-        tested: How many of the other architectures are predicted, drawn at random; all by default.
-        seed: Of the splits, and of the models.
-        inputs: Columns of the table that models may look at, as :func:`surrogates.inputs.read` takes them; each model
-            is then evaluated with and without them.
-    """
-
-    metric: str
-    sizes: tuple[int, ...]
-    splits: int = 10
-    copies: Copies = "apart"
-    tested: int | None = None
-    seed: int = 0
-    inputs: tuple[str, ...] = ()
-
-
-def protocol_of(table: Table) -> Protocol:
-    """Return what publications do on this table: its search space decides.
-
-    Raises:
-        EvaluationError: The table has neither validation nor test accuracy.
-    """
-    for metric in ("validation_accuracy", "test_accuracy"):
-        if metric in table.metrics and np.isfinite(table.column(metric)).any():
-            sizes = SIZES.get(table.space.name, (100, 300, 1000))
-            return Protocol(metric, sizes, copies="one" if table.space.name == "nb_macro" else "apart")
-    raise EvaluationError(f"{table.name} has neither validation_accuracy nor test_accuracy: name a metric of it.")
 
 
 def make(model: str, space: str, seed: int, labels: int, inputs: Sequence[Extra] = ()) -> Any:
@@ -90,7 +44,13 @@ def make(model: str, space: str, seed: int, labels: int, inputs: Sequence[Extra]
 
 
 def evaluate(
-    table: Table, models: Sequence[str], protocol: Protocol, *, progress: Callable[[int, int], None] = lambda *_: None
+    table: Table,
+    models: Sequence[str],
+    protocol: Protocol,
+    *,
+    folder: Path | None = None,
+    force: bool = False,
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> dict[str, Any]:
     """Fit and score models.
 
@@ -98,20 +58,26 @@ def evaluate(
         table: The labels.
         models: Names, as :func:`make` takes them.
         protocol: What is predicted from what.
+        folder: Where each finished fit is kept, and the result written: the same call goes on where it was stopped.
+            Nowhere by default.
+        force: Delete an evaluation that is in ``folder``, and start over.
         progress: Called after each fit.
 
     Returns:
-        ``table``, ``digest``, ``protocol``, ``architectures``, ``ceiling``, ``inputs`` (the training seconds of each
-        for one architecture, nan where nobody said), and ``results``, by model and size: the ``scores`` of each split,
-        their ``mean`` and ``error`` (standard error of the mean), and ``points``, a sample of recorded, predicted and
-        deviation of the first split. With inputs each model is there twice, then as ``MODEL, inputs``. Scores
-        have ``label_seconds``, what the trainings took whose means the labels are, and ``input_seconds``, what the
-        inputs of all labelled and predicted architectures took; nan where the table does not say.
+        ``table``, ``digest``, ``protocol``, ``unit`` (of errors and regrets as they are shown), ``architectures``,
+        ``ceiling``, ``inputs`` (the training seconds of each for one architecture, nan where nobody said), and
+        ``results``, by model and size: the ``scores`` of each split, their ``mean`` and ``error`` (standard error of
+        the mean), ``seconds`` (to fit, and to predict once, of each split), and ``points``, a sample of recorded,
+        predicted and deviation of the first split. With inputs each model is there twice, then as ``MODEL, inputs``.
+        Scores have ``label_seconds``, what the trainings took whose means the labels are, and ``input_seconds``, what
+        the inputs of all labelled and predicted architectures took; nan where the table does not say.
 
     Raises:
-        EvaluationError: There are fewer architectures than labels asked for, or nothing has a model's name.
+        EvaluationError: There are fewer architectures than labels asked for, nothing has a model's name, or the folder
+            is that of another evaluation.
         InputError: An input cannot be read, gives the labels away, or lacks a value.
         NotRecordedError: The table has no such metric or input.
+        OSError: The folder cannot be written.
     """
     rows, labels, keys, ceiling = _labelled(table, protocol)
     extras = [inputs_.read(table, text, protocol.metric) for text in protocol.inputs]
@@ -122,46 +88,55 @@ def evaluate(
         )
     choices, spent = table.architectures[rows], _label_seconds(table, protocol.metric)[rows]
     variants = {name: variant for model in models for name, variant in _variants(model, extras).items()}
-    results: dict[str, dict[str, Any]] = {name: {} for name in variants}
-    total, done = len(variants) * len(protocol.sizes) * protocol.splits, 0
     for model, given in variants.values():
         make(model, table.space.name, 0, min(protocol.sizes), given)  # a wrong name is told at once
     for extra in extras:
         inputs_.column_of(extra, table.space, choices)  # so is a value that is missing
+    kept = None if folder is None else EvaluationFolder(folder, table, [*variants], protocol, force=force)
+    parts: dict[tuple[str, int], list[Part]] = {(name, size): [] for name in variants for size in protocol.sizes}
+    done = 0
     for size in protocol.sizes:
-        for name in variants:
-            results[name][str(size)] = {"scores": [], "points": {}}
         for split in range(protocol.splits):
             train, test = _split(keys, size, protocol, split)
             for name, (model, given) in variants.items():
-                found = results[name][str(size)]
-                estimator = make(model, table.space.name, protocol.seed + split, size, given)
-                score, predicted, deviation = _score(estimator, choices, labels, train, test)
-                score["label_seconds"] = float(spent[train].sum())
-                score["input_seconds"] = float(sum(extra.seconds for extra in given) * (len(train) + len(test)))
-                found["scores"].append(score)
-                if split == 0:
-                    some = slice(None, None, max(1, len(test) // _POINTS))
-                    found["points"] = {
-                        "recorded": labels[test][some].tolist(),
-                        "predicted": predicted[some].tolist(),
-                        "deviation": deviation[some].tolist(),
-                    }
+                part = None if kept is None else kept.part(name, size, split)
+                if part is None:
+                    estimator = make(model, table.space.name, protocol.seed + split, size, given)
+                    part = _part(estimator, choices, labels, train, test, points=split == 0)
+                    part["scores"]["label_seconds"] = float(spent[train].sum())
+                    part["scores"]["input_seconds"] = float(
+                        sum(extra.seconds for extra in given) * (len(train) + len(test))
+                    )
+                    if kept is not None:
+                        kept.keep(name, size, split, part)
+                parts[name, size].append(part)
                 done += 1
-                progress(done, total)
-        for name in variants:
-            found = results[name][str(size)]
-            summary = scores.mean_and_error(found["scores"])
-            found["mean"] = {key: mean for key, (mean, _) in summary.items()}
-            found["error"] = {key: error for key, (_, error) in summary.items()}
-    return {
+                progress(done, len(parts) * protocol.splits)
+    found = {
         "table": table.name,
         "digest": table.digest,
         "protocol": {**protocol._asdict(), "sizes": list(protocol.sizes), "inputs": list(protocol.inputs)},
+        "unit": unit_of(table, protocol.metric),
         "architectures": len(rows),
         "ceiling": ceiling,
         "inputs": {extra.name: extra.seconds for extra in extras},
-        "results": results,
+        "results": {name: {str(size): _summary(parts[name, size]) for size in protocol.sizes} for name in variants},
+    }
+    if kept is not None:
+        kept.write(found)
+    return found
+
+
+def _summary(parts: Sequence[Part]) -> dict[str, Any]:
+    """Return what all splits of one model and size say together."""
+    each = [part["scores"] for part in parts]
+    summary = scores.mean_and_error(each)
+    return {
+        "scores": each,
+        "points": parts[0]["points"],
+        "mean": {key: mean for key, (mean, _) in summary.items()},
+        "error": {key: error for key, (_, error) in summary.items()},
+        "seconds": {key: [part["seconds"][key] for part in parts] for key in parts[0]["seconds"]},
     }
 
 
@@ -177,15 +152,6 @@ def _label_seconds(table: Table, metric: str) -> NDArray[np.float64]:
     if f"training_time@{fidelity.schedule}" not in known or f"{metric}@{fidelity.schedule}" not in known:
         return np.full(len(table), np.nan)
     return np.asarray(table.column("training_time") * inputs_.recorded_runs(table, metric, fidelity), np.float64)
-
-
-def plain(value: Any) -> Any:
-    """Return what JSON can hold: None in place of numbers that do not exist."""
-    if isinstance(value, Mapping):
-        return {name: plain(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _labelled(
@@ -222,27 +188,30 @@ def _split(
     return train, test if protocol.tested is None else test[: protocol.tested]
 
 
-def _score(
+def _part(
     estimator: Any,
     choices: NDArray[np.uint8],
     labels: NDArray[np.float64],
     train: NDArray[np.intp],
     test: NDArray[np.intp],
-) -> tuple[dict[str, float], NDArray[np.float64], NDArray[np.float64]]:
+    *,
+    points: bool,
+) -> Part:
+    """Fit and predict; keep some points if asked for."""
     start = time.perf_counter()
     estimator.fit(choices[train], labels[train])
     fitted = time.perf_counter()
     estimator.predict(choices[test])
     done = time.perf_counter()
     predicted, deviation = estimator.predict(choices[test], return_std=True)
-    return (
-        {
+    shown = {"recorded": labels[test], "predicted": predicted, "deviation": deviation} if points else {}
+    some = slice(None, None, max(1, len(test) // _POINTS))
+    return {
+        "scores": {
             **scores.of_order(labels[test], predicted),
             **scores.of_values(labels[test], predicted),
             **scores.of_uncertainty(labels[test], predicted, deviation),
-            "fit_seconds": fitted - start,
-            "predict_seconds": done - fitted,
         },
-        predicted,
-        deviation,
-    )
+        "seconds": {"fit_seconds": fitted - start, "predict_seconds": done - fitted},
+        "points": {name: values[some].tolist() for name, values in shown.items()},
+    }

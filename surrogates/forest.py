@@ -36,21 +36,22 @@ class _Forest(RankedRegressor):
             return np.concatenate([getattr(tree, name).ravel() for tree in self.trees_])
 
         return {
-            "nodes": np.array([tree.node_count for tree in self.trees_]),
-            "features": np.array(self.trees_[0].n_features),
+            "nodes": np.array([tree.node_count for tree in self.trees_], np.int64),
             **{name: joined(name) for name in ("children_left", "children_right", "feature", "threshold", "value")},
         }
 
     def _restore(self, state: State) -> None:
-        ends = np.cumsum(np.asarray(state["nodes"], np.int64))[:-1]
-        left, right, feature = (
-            np.split(np.asarray(state[name], np.int64), ends) for name in ("children_left", "children_right", "feature")
-        )
-        threshold, value = (np.split(numbers(state[name], 1), ends) for name in ("threshold", "value"))
-        parts = zip(left, right, feature, threshold, value, strict=True)
-        self.trees_ = [_tree(int(state["features"]), *part) for part in parts]
-        if len(self.trees_) != self.trees:
-            raise ValueError(f"expected {self.trees} trees, found {len(self.trees_)}.")
+        nodes = np.asarray(state["nodes"])
+        found = {name: np.asarray(state[name]) for name in ("children_left", "children_right", "feature")}
+        found |= {name: numbers(state[name], 1) for name in ("threshold", "value")}
+        if nodes.shape != (self.trees,) or nodes.dtype != np.int64 or nodes.min() < 1:
+            raise ValueError(f"expected the sizes of {self.trees} trees, found {nodes.dtype} of shape {nodes.shape}.")
+        if {array.shape for array in found.values()} != {(sum(nodes.tolist()),)}:
+            raise ValueError(f"the nodes of the trees are {sum(nodes.tolist()):,}, their arrays have other lengths.")
+        if {found[name].dtype for name in ("children_left", "children_right", "feature")} != {np.dtype(np.int64)}:
+            raise ValueError("children and features of trees must be int64.")
+        split = zip(*(np.split(array, np.cumsum(nodes)[:-1]) for array in found.values()), strict=True)
+        self.trees_ = [_tree(self.n_features_in_, *part) for part in split]
 
     def _predict_ranks(self, X: Floats) -> tuple[Floats, Floats]:
         narrow = X.astype(np.float32)  # what the trees compare, once for all
@@ -80,7 +81,7 @@ def _tree(
     leaf = (left == -1) & (right == -1)
     inside = (left > nodes) & (right > nodes) & (left < len(nodes)) & (right < len(nodes))
     known = (feature >= 0) & (feature < features)
-    if not len(nodes) or not (leaf | (inside & known)).all() or not len(right) == len(feature) == len(value):
+    if not (leaf | (inside & known)).all():
         raise ValueError("a tree is damaged.")
     pattern = DecisionTreeRegressor().fit([[0.0], [1.0]], [0.0, 1.0]).tree_.__getstate__()
     stored = np.zeros(len(nodes), pattern["nodes"].dtype)

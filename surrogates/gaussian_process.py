@@ -15,11 +15,14 @@ from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 from sklearn.utils import check_random_state
 
-from surrogates._ranked import Floats, RankedRegressor, State, numbers
+from surrogates._ranked import Floats, RankedRegressor, State, numbers, positive, shaped
 
 _JITTER = 1e-6
 _BLOCK = 4096
 """Rows that are predicted at once: their kernel matrix stays small."""
+_STEP, _FARTHEST = 2.0**-16, 2.0**6
+"""Features are whole multiples of the step, at most so large: sums of their products are then exact in
+double precision, so that a prediction does not depend on the rows that are predicted with it, nor on the machine."""
 
 
 class GroupedGaussianProcess(RankedRegressor):
@@ -88,31 +91,35 @@ class GroupedGaussianProcess(RankedRegressor):
         return {"features": self._X, "quantiles": self._z, "weights": self.weights_}
 
     def _restore(self, state: State) -> None:
-        self._learn_scale(numbers(state["features"], 2))
-        self.weights_ = numbers(state["weights"], 1)
-        self._condition(numbers(state["quantiles"], 1))
+        quantiles = numbers(state["quantiles"], 1)
+        self._learn_scale(shaped(state["features"], len(quantiles), self.n_features_in_))
+        kernels = sum(1 if counts else len(self.lengths) for counts in self._are_counts)
+        self.weights_ = positive(state["weights"], kernels + 1)
+        self._condition(quantiles)
 
     def _predict_ranks(self, X: Floats) -> tuple[Floats, Floats]:
         means, variances = [], []
         own = self.weights_[:-1].sum()  # every kernel of a row with itself is one
         for kernel in self._blocks(X):
-            means.append(kernel @ self._solved)
+            means.append(self._mean(kernel))
             explained = solve_triangular(self._factor, kernel.T, lower=True, check_finite=False)
             variances.append(np.maximum(own - (explained**2).sum(axis=0), 0) + self.weights_[-1])
         return np.concatenate(means), np.sqrt(np.concatenate(variances))
 
     def _predict_means(self, X: Floats) -> Floats:
-        return np.concatenate([kernel @ self._solved for kernel in self._blocks(X)])
+        return np.concatenate([self._mean(kernel) for kernel in self._blocks(X)])
+
+    def _mean(self, kernel: NDArray[Any]) -> Floats:
+        """Return the prediction of each row, summed in one order whatever the other rows are."""
+        return np.asarray(np.einsum("ij,j->i", kernel, self._solved, dtype=np.float64))
 
     def _blocks(self, X: Floats) -> Iterator[NDArray[Any]]:
         """Yield the covariance of some rows after the other with those of the fit.
 
-        In single precision, which halves the time: it is off by a thousandth of the noise.
+        In single precision from the distances on, which saves time: it is off by a thousandth of the noise.
         """
-        fitted = [part.astype(np.float32) for part in self._fitted]
         for start in range(0, len(X), _BLOCK):
-            parts = [part.astype(np.float32) for part in self._parts(X[start : start + _BLOCK])]
-            yield self._kernel(parts, fitted)
+            yield self._kernel(self._parts(X[start : start + _BLOCK]), self._fitted, np.float32)
 
     def _predict_held_out(self, X: Floats, z: Floats, folds: Sequence[NDArray[np.intp]]) -> tuple[Floats, Floats]:
         """Predict each row of the fit without it, with the weights of all (Rasmussen & Williams, 5.10 to 5.12)."""
@@ -121,39 +128,43 @@ class GroupedGaussianProcess(RankedRegressor):
 
     def _parts(self, X: Floats) -> list[Floats]:
         return [
-            np.maximum(X[:, columns], 0) if counts else (X[:, columns] - center) / scale
+            _stepped(np.maximum(X[:, columns], 0) if counts else (X[:, columns] - center) / scale)
             for columns, counts, center, scale in zip(
                 self._columns, self._are_counts, self._center, self._scale, strict=True
             )
         ]
 
-    def _kernel(self, first: list[NDArray[Any]], second: list[NDArray[Any]]) -> NDArray[Any]:
-        """Return the covariance of rows, without noise, in their precision."""
-        kernels = self._kernels(first, second)
+    def _kernel(self, first: list[Floats], second: list[Floats], kind: type = np.float64) -> NDArray[Any]:
+        """Return the covariance of rows, without noise, as numbers of this kind."""
+        kernels = self._kernels(first, second, kind)
         total = np.zeros_like(kernels[0])
         for weight, kernel in zip(self.weights_.tolist(), kernels, strict=False):
             total += weight * kernel
         return total
 
-    def _kernels(self, first: list[NDArray[Any]], second: list[NDArray[Any]]) -> list[NDArray[Any]]:
+    def _kernels(self, first: list[Floats], second: list[Floats], kind: type = np.float64) -> list[NDArray[Any]]:
         found = []
         for a, b, counts in zip(first, second, self._are_counts, strict=True):
-            found += [_tanimoto(a, b)] if counts else _materns(a, b, self.lengths)
+            found += [_tanimoto(a, b, kind)] if counts else _materns(a, b, self.lengths, kind)
         return found
 
 
-def _tanimoto(first: Floats, second: Floats) -> Floats:
+def _stepped(features: Floats) -> Floats:
+    return np.ascontiguousarray(np.rint(features / _STEP).clip(-_FARTHEST / _STEP, _FARTHEST / _STEP) * _STEP)
+
+
+def _tanimoto(first: Floats, second: Floats, kind: type) -> NDArray[Any]:
     """Return the kernel of rows that hold no negative numbers; two rows of zeros are the same."""
     common = first @ second.T
     union = (first**2).sum(axis=1)[:, None] + (second**2).sum(axis=1) - common
     alike = union < 1e-6  # of what is not zero it is 0.4 at least
     union[alike] = common[alike] = 1
-    return np.asarray(np.divide(common, union, out=common))
+    return np.asarray(common.astype(kind) / union.astype(kind))
 
 
-def _materns(first: Floats, second: Floats, lengths: Sequence[float]) -> list[Floats]:
+def _materns(first: Floats, second: Floats, lengths: Sequence[float], kind: type) -> list[NDArray[Any]]:
     norms = (first**2).sum(axis=1)[:, None] + (second**2).sum(axis=1)
-    distance = np.sqrt(5 * np.maximum(norms - 2 * first @ second.T, 0))
+    distance = np.sqrt((5 * np.maximum(norms - 2 * first @ second.T, 0)).astype(kind))
     found = []
     for length in lengths:
         r = distance / length

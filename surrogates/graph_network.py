@@ -24,7 +24,7 @@ from nasbench.spaces import SearchSpace
 from nasbench.spaces.nb101 import EDGES, NB101
 from surrogates._cells101 import COUNTS
 from surrogates._flows101 import Cells
-from surrogates._ranked import Floats, RankedRegressor, State, numbers
+from surrogates._ranked import Floats, RankedRegressor, State, positive, shaped
 from surrogates._torch import one_thread
 from surrogates.encoded import checked
 from surrogates.encodings import EncodingError, GraphFeatures
@@ -91,19 +91,16 @@ class GraphNetwork(RankedRegressor):
         return {"center": self._center, "scale": self._scale, "weights": weights, "biases": biases}
 
     def _restore(self, state: State) -> None:
-        self._center, self._scale = numbers(state["center"], 1), numbers(state["scale"], 1)
+        features = _wide(self.space, NB101().cells[:1])
+        n = features.shape[1]
+        self._center, self._scale = shaped(state["center"], n), positive(state["scale"], n)
         self._parameters = {
             name: (
-                torch.tensor(numbers(weights, 3), dtype=torch.float32),
-                torch.tensor(numbers(state["biases"][name], 3), dtype=torch.float32),
+                torch.tensor(shaped(state["weights"][name], self.members, a, b), dtype=torch.float32),
+                torch.tensor(shaped(state["biases"][name], self.members, 1, b), dtype=torch.float32),
             )
-            for name, weights in state["weights"].items()
+            for name, (a, b, _) in _sizes(self._graphs(NB101().cells[:1].astype(np.float64))).items()
         }
-        sizes = _sizes(self._graphs(NB101().cells[:1].astype(np.float64)))
-        n = self.members
-        expected = {name: ((n, a, b), (n, 1, b)) for name, (a, b, _) in sizes.items()}
-        if {name: (tuple(w.shape), tuple(b.shape)) for name, (w, b) in self._parameters.items()} != expected:
-            raise ValueError("these are no parameters of this graph network: another version wrote them.")
 
     def _predict_ranks(self, X: Floats) -> tuple[Floats, Floats]:
         with one_thread():

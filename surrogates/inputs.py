@@ -23,7 +23,7 @@ from nasbench.spaces import SearchSpace
 from nasbench.table import Table
 from nasbench.types import Fidelity
 from surrogates._cells201 import Groups
-from surrogates.encodings import Encoding, GraphFeatures
+from surrogates.encodings import Encoding, encoding_of
 
 _TEXT = re.compile(r"([A-Za-z0-9_.+-]+)(?:@(\d{1,6})(?:/(\d{1,6}))?)?(?:=(\d+\.?\d*))?", re.ASCII)
 GROUP = "inputs"
@@ -85,11 +85,11 @@ class Extra:
         return scores
 
 
-class GraphFeaturesWithInputs(Encoding):
-    """Graph features of an architecture, and a group of one column an input, looked up by its identity.
+class WithInputs(Encoding):
+    """The encoding of an architecture, and a group of one column an input, looked up by the architecture's identity.
 
     Args:
-        space: Name of a search space that :class:`surrogates.encodings.GraphFeatures` knows.
+        space: Name of a search space, which :func:`surrogates.encodings.encoding_of` encodes.
         inputs: What to append.
 
     Raises:
@@ -101,7 +101,7 @@ class GraphFeaturesWithInputs(Encoding):
         self.inputs = inputs
 
     def _encode(self, choices: NDArray[np.uint8]) -> Groups:
-        found = GraphFeatures(self.space)._encode(choices)
+        found = encoding_of(self.space)._encode(choices)
         if self.inputs:
             space = registry.find("spaces", self.space)()
             columns = np.stack([column_of(extra, space, choices) for extra in self.inputs], axis=1)

@@ -19,7 +19,7 @@ from sklearn.utils import check_random_state
 from torch import Tensor
 from torch.nn.functional import silu
 
-from surrogates._ranked import Floats, RankedRegressor, State, numbers
+from surrogates._ranked import Floats, RankedRegressor, State, positive, shaped
 from surrogates._torch import one_thread
 
 _BATCH, _BLOCK = 32, 4096
@@ -117,8 +117,12 @@ class NeuralNetworks(RankedRegressor):
         return {"center": self._center, "scale": self._scale, "parameters": parameters}
 
     def _restore(self, state: State) -> None:
-        self._center, self._scale = numbers(state["center"], 1), numbers(state["scale"], 1)
-        self._parameters = {name: torch.tensor(numbers(values, 3)) for name, values in state["parameters"].items()}
+        n, width = self.n_features_in_, self.width
+        self._center, self._scale = shaped(state["center"], n), positive(state["scale"], n)
+        self._parameters = {}
+        for i, (inside, out) in enumerate(pairwise((n, width, width, 1))):
+            for name, rows in ((f"weights {i}", inside), (f"bias {i}", 1)):
+                self._parameters[name] = torch.tensor(shaped(state["parameters"][name], self.members, rows, out))
 
 
 def _mean_and_deviation(each: Floats) -> tuple[Floats, Floats]:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import norm
 
+from nasbench._files import replacing
+from surrogates.protocol import POINTS
+
 if TYPE_CHECKING:
     from rich.table import Table as Grid
 
@@ -26,6 +29,8 @@ _COLUMNS = {
     "predict_seconds": "predict s",
 }
 _LESS = ("spearman", "fit_seconds", "predict_seconds")
+_OF_ACCURACIES = ("kendall_top_half", "kendall_top_1_percent", "regret")
+"""What asks which is best: of other metrics the table does not say whether that is the largest or the smallest."""
 # Of the palette of Okabe & Ito; line styles and markers tell lines apart in grey.
 _LOOKS = [
     {"color": colour, "linestyle": style, "marker": marker}
@@ -51,15 +56,19 @@ def render(found: dict[str, Any]) -> Grid:
         title_justify="left",
     )
     grid.add_column("model")
+    accuracies = found["unit"] == POINTS
     # What inputs cost and bring stands in the place of seconds that nobody compares with hours.
-    shown = [name for name in _COLUMNS if not (found["inputs"] and name in _LESS)]
+    hidden = {*(_LESS if found["inputs"] else ()), *(() if accuracies else _OF_ACCURACIES)}
+    shown = [name for name in _COLUMNS if name not in hidden]
+    titles = {**_COLUMNS, **({} if accuracies else {"mae": f"MAE {found['unit']}"})}
     costs = ["labels h", "inputs h", "gain in tau"] if found["inputs"] else []
-    for name in ("labels", *[_COLUMNS[name] for name in shown], *costs):
+    for name in ("labels", *[titles[name] for name in shown], *costs):
         grid.add_column(name, justify="right", no_wrap=True)
     for model, sizes in found["results"].items():
         for size, result in sizes.items():
-            mean, error = result["mean"], result["error"]["kendall"]
-            cells = [f"{_scaled(name, mean[name]):.3f}" for name in shown]
+            seconds = {name: float(np.mean(values)) for name, values in result["seconds"].items()}
+            mean, error = {**result["mean"], **seconds}, result["error"]["kendall"]
+            cells = [f"{_scaled(name, mean[name]) if accuracies else mean[name]:.3f}" for name in shown]
             cells[0] += f" ± {error:.3f}" if error == error else ""
             if costs:
                 cells += _costs(found, model, size)
@@ -129,12 +138,14 @@ def draw(found: dict[str, Any], path: Path) -> None:
     # The first model, at the middle number of labels.
     size = list(found["results"][models[0]])[len(labels) // 2]
     points = {name: np.array(values) for name, values in found["results"][models[0]][size]["points"].items()}
-    recorded, predicted = 100 * points["recorded"], 100 * points["predicted"]
+    scale, unit = (100, "percent") if found["unit"] == POINTS else (1, found["unit"])
+    recorded, predicted = scale * points["recorded"], scale * points["predicted"]
     low = min(np.quantile(recorded, 0.05), np.quantile(predicted, 0.05))
-    high = max(recorded.max(), predicted.max()) + 0.3
+    high = max(recorded.max(), predicted.max())
+    high += 0.02 * (high - low)
     scatter.plot([low, high], [low, high], color="0.4", linestyle="--")
     scatter.plot(recorded, predicted, ".", markersize=2, alpha=0.5, color=_LOOKS[0]["color"])
-    scatter.set(xlim=(low, high), ylim=(low, high), xlabel="recorded, percent", ylabel="predicted, percent")
+    scatter.set(xlim=(low, high), ylim=(low, high), xlabel=f"recorded, {unit}", ylabel=f"predicted, {unit}")
     scatter.set_title(f"{models[0]}, {size} labels; the upper 95 %")
 
     nominal = np.linspace(0.02, 0.98, 49)
@@ -144,4 +155,5 @@ def draw(found: dict[str, Any], path: Path) -> None:
     coverage.plot(nominal, actual, color=_LOOKS[0]["color"])
     coverage.set(xlabel="nominal coverage of the central interval", ylabel="share of recorded values inside")
     coverage.set_title(f"{models[0]}, {size} labels")
-    figure.savefig(path, dpi=150)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=150, metadata={"Software": None})

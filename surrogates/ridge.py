@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.linear_model import BayesianRidge
 from sklearn.preprocessing import StandardScaler
 
-from surrogates._ranked import Floats, RankedRegressor, State, numbers
+from surrogates._ranked import Floats, RankedRegressor, State, positive, shaped
 
 
 class Ridge(RankedRegressor):
@@ -39,10 +39,12 @@ class Ridge(RankedRegressor):
 
     def _restore(self, state: State) -> None:
         self.scaler_, self.ridge_ = StandardScaler(), BayesianRidge(max_iter=self.iterations)
-        self.scaler_.mean_, self.scaler_.scale_ = numbers(state["center"], 1), numbers(state["scale"], 1)
-        self.ridge_.coef_, self.ridge_.sigma_ = numbers(state["weights"], 1), numbers(state["covariance"], 2)
-        self.ridge_.X_offset_ = numbers(state["offset"], 1)
-        self.ridge_.intercept_, self.ridge_.alpha_ = float(state["intercept"]), float(state["precision"])
+        n = self.n_features_in_
+        self.scaler_.mean_, self.scaler_.scale_ = shaped(state["center"], n), positive(state["scale"], n)
+        self.ridge_.coef_, self.ridge_.sigma_ = shaped(state["weights"], n), shaped(state["covariance"], n, n)
+        self.ridge_.X_offset_ = shaped(state["offset"], n)
+        self.ridge_.intercept_ = float(shaped(state["intercept"]))
+        self.ridge_.alpha_ = float(positive(state["precision"]))
 
     def _predict_ranks(self, X: Floats) -> tuple[Floats, Floats]:
         mean, deviation = self.ridge_.predict(self.scaler_.transform(X), return_std=True)

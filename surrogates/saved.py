@@ -1,14 +1,14 @@
-"""A surrogate as a folder of safe files: numbers in HDF5, trees in XGBoost's own JSON, the rest in ``surrogate.json``.
+"""A surrogate as a folder of safe files: all numbers in ``arrays.h5``, the rest in ``surrogate.json``.
 
-``surrogate.json`` has the SHA-256 of each other file, and a digest of itself, so that what was altered is noticed.
-Reading runs nothing of what is read: the manifest names one of our models, which is built as for a fit, and takes its
-numbers from the files; trees are checked before a library follows them.
+``surrogate.json`` has the SHA-256 of the other file, and a digest of itself, so that what was altered is noticed; it is
+no signature. Reading runs nothing of what is read: the manifest names one of our models, which is built as for a fit,
+and takes its numbers from the arrays, each of which is checked. What was read must be what such a model would write,
+and predict numbers.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import tempfile
@@ -20,24 +20,31 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench import __version__
-from nasbench._files import canonical_json, write_json
-from nasbench._hdf5 import create, open_file, plain_dataset
+from nasbench import __version__, registry
+from nasbench._files import write_json
+from nasbench._hdf5 import create, open_bytes, read_arrays
 from nasbench.errors import MissingPackageError, NasbenchError
 from nasbench.table import Table
-from nasbench.types import Fidelity
+from surrogates._manifest import (
+    ARRAYS,
+    FORMAT,
+    MANIFEST,
+    MOST_LABELS,
+    VERSION,
+    SurrogateFolderError,
+    about_of,
+    content_of,
+    digest_of,
+    read_manifest,
+)
 from surrogates._ranked import State
 from surrogates.evaluation import plain
-from surrogates.surrogate import ACCURACIES, About, Fitted, Surrogate
+from surrogates.surrogate import About, Fitted, Surrogate
 
-FORMAT, VERSION = "nasbench surrogate", 1
-_MANIFEST, _ARRAYS = "surrogate.json", "arrays.h5"
-_DEPTH = 12
-"""Of groups within groups in a file of arrays, at most."""
+__all__ = ["Saved", "SurrogateFolderError", "check_free", "load", "save"]
 
-
-class SurrogateFolderError(NasbenchError, ValueError):
-    """A folder is no saved surrogate, was altered, is of a newer version, or is about another table."""
+_ASKED = 8
+"""Architectures that are predicted once, to see that numbers come out."""
 
 
 class Saved(NamedTuple):
@@ -50,62 +57,83 @@ class Saved(NamedTuple):
     """Of its table, that it was fitted to."""
 
 
-def save(folder: str | os.PathLike[str], fitted: Fitted, table: Table) -> str:
+def save(folder: str | os.PathLike[str], fitted: Fitted, table: Table, *, force: bool = False) -> str:
     """Write a folder, whole or not at all; return its digest.
 
+    Args:
+        folder: Where; its parents are made.
+        fitted: What to write.
+        table: What it was fitted to.
+        force: Take the place of a surrogate that is there.
+
     Raises:
-        SurrogateFolderError: There is something of that name already.
+        SurrogateFolderError: As for :func:`check_free`, or it learnt from more labels than are read again.
         OSError: It cannot be written.
     """
-    target = Path(folder).absolute()
-    check_free(target, table)
+    target = Path(folder).resolve()
+    check_free(target, table, force=force)
+    if fitted.surrogate.about.labels > MOST_LABELS:
+        raise SurrogateFolderError(f"{folder}: a surrogate has at most {MOST_LABELS:,} labels: take fewer.")
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
     try:
-        digest = _write(temporary, fitted, table)
-        temporary.chmod(0o755)
-        os.replace(temporary, target)  # an empty folder may be there
-    except BaseException:
+        digest = _write(temporary / "new", fitted, table)
+        _put(temporary / "new", target, temporary / "old")
+    finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise
     return digest
 
 
-def check_free(folder: str | os.PathLike[str], table: Table) -> None:
+def _put(new: Path, target: Path, old: Path) -> None:
+    """Rename a folder; what is in its place, unless it is empty, is kept until that has worked."""
+    replaced = target.exists() and any(target.iterdir())
+    if replaced:
+        os.replace(target, old)
+    try:
+        os.replace(new, target)
+    except OSError:
+        if replaced:
+            os.replace(old, target)
+        raise
+
+
+def check_free(folder: str | os.PathLike[str], table: Table, *, force: bool = False) -> None:
     """Make sure that a surrogate of a table can be saved there: before it is fitted.
 
     Raises:
-        SurrogateFolderError: There is something of that name already.
+        SurrogateFolderError: There is something of that name already; or, with ``force``, something else than a
+            surrogate.
     """
     target = Path(folder)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return
+    if not (target / MANIFEST).is_file() or any(
+        entry.suffix not in (".json", ".h5") or not entry.is_file() for entry in target.iterdir()
+    ):
+        raise SurrogateFolderError(f"{folder}: something is already there that is no surrogate. Choose another --out.")
+    if not force:
         raise SurrogateFolderError(
-            f"{folder}: {_of_other_table(target, table)}already there. Choose another --out, or delete it."
+            f"{folder}: {_of_other_table(target, table)}already there. "
+            "Choose another --out, or replace it with --force."
         )
 
 
 def _of_other_table(folder: Path, table: Table) -> str:
     try:
-        other = _manifest(folder)["table"]["digest"] != table.digest
-    except (NasbenchError, KeyError, TypeError):
-        return "something is "
+        other = read_manifest(folder)["table"]["digest"] != table.digest
+    except NasbenchError:
+        return "a damaged or older surrogate is "
     return "a surrogate of another table is " if other else "a surrogate of this table is "
 
 
 def _write(folder: Path, fitted: Fitted, table: Table) -> str:
+    folder.mkdir()
     arrays: dict[str, NDArray[Any]] = {"rows": np.asarray(fitted.rows, np.int64)}
-    texts: dict[str, bytes] = {}
-    for name, value in _leaves(fitted.surrogate.state()):
-        if isinstance(value, bytes):
-            texts[f"{name.replace('/', '-')}.json"] = value
-        else:
-            arrays[f"state/{name}"] = np.asarray(value)
-    with create(folder / _ARRAYS) as file:
+    arrays |= {f"state/{name}": array for name, array in _leaves(fitted.surrogate.state())}
+    with create(folder / ARRAYS) as file:
         for name, array in arrays.items():
             options = {"compression": "gzip", "shuffle": True, "fletcher32": True} if array.ndim and array.size else {}
             file.create_dataset(name, data=array, **options)
-    for name, text in texts.items():
-        (folder / name).write_bytes(text)
     about = fitted.surrogate.about
     manifest = {
         "format": FORMAT,
@@ -117,10 +145,10 @@ def _write(folder: Path, fitted: Fitted, table: Table) -> str:
             "nasbench": __version__,
             **{name: version(name) for name in ("numpy", "scikit-learn", "xgboost")},
         },
-        "files": {name: _sha256(folder / name) for name in (_ARRAYS, *texts)},
+        "files": {ARRAYS: hashlib.sha256((folder / ARRAYS).read_bytes()).hexdigest()},
     }
-    manifest["digest"] = _digest(manifest)
-    write_json(folder / _MANIFEST, manifest)
+    manifest["digest"] = digest_of(manifest)
+    write_json(folder / MANIFEST, manifest)
     return str(manifest["digest"])
 
 
@@ -136,19 +164,17 @@ def load(folder: str | os.PathLike[str], table: Table | None = None) -> Saved:
         MissingPackageError: The model needs a package that is not installed.
     """
     path = Path(folder)
-    manifest = _manifest(path)
-    _check_files(path, manifest)
+    manifest = read_manifest(path)
+    content = content_of(path, ARRAYS)
+    if hashlib.sha256(content).hexdigest() != manifest["files"][ARRAYS]:
+        raise SurrogateFolderError(f"{folder}: {ARRAYS} was altered: its SHA-256 is another. Copy the folder again.")
     if table is not None and manifest["table"]["digest"] != table.digest:
         raise SurrogateFolderError(
             f"{folder}: a surrogate of the table {manifest['table']['name']} with digest "
             f"{manifest['table']['digest'][:16]}…, not of {table.name} with {table.digest[:16]}…: fit one of it."
         )
     try:
-        surrogate = Surrogate(_about(manifest["about"]))
-        arrays = dict(_read_arrays(path / _ARRAYS))
-        rows = arrays.pop("rows")
-        texts = {name: (path / name).read_bytes() for name in manifest["files"] if name != _ARRAYS}
-        surrogate.restore(_nested(arrays, texts))
+        surrogate, rows = _restored(about_of(manifest["about"]), content)
     except MissingPackageError:
         raise
     except Exception as error:  # whatever a library says of numbers that make no model
@@ -159,105 +185,48 @@ def load(folder: str | os.PathLike[str], table: Table | None = None) -> Saved:
     return Saved(surrogate, manifest, rows)
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads((folder / _MANIFEST).read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise SurrogateFolderError(
-            f"{folder}: no saved surrogate: cannot read {_MANIFEST}: {error}. "
-            "Expected a folder that `nasbench fit` wrote."
-        ) from None
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT or type(manifest.get("version")) is not int:
-        raise SurrogateFolderError(f"{folder}: {_MANIFEST} is not that of a surrogate: expected the format {FORMAT!r}.")
-    if manifest["version"] > VERSION:
-        raise SurrogateFolderError(
-            f"{folder}: format version {manifest['version']}, but this installation reads up to {VERSION}. "
-            "Upgrade with `pip install --upgrade nasbench-suite`."
-        )
-    if manifest.get("digest") != _digest(manifest):
-        raise SurrogateFolderError(f"{folder}: {_MANIFEST} was altered: its digest is another. Copy the folder again.")
-    return manifest
+def _restored(about: About, content: bytes) -> tuple[Surrogate, NDArray[np.int64]]:
+    """Return the surrogate that arrays make, and its rows.
+
+    Raises:
+        Exception: They make none; whatever the first to notice raises.
+    """
+    surrogate = Surrogate(about)
+    with open_bytes(content) as file:
+        arrays = read_arrays(file)
+    rows = arrays.pop("rows")
+    if rows.dtype != np.int64 or rows.shape != (about.labels,) or (rows < 0).any() or len({*rows.tolist()}) < len(rows):
+        raise ValueError(f"rows must be {about.labels} different numbers of rows.")
+    surrogate.restore(_nested(arrays))
+    again = {f"state/{name}": array for name, array in _leaves(surrogate.state())}
+    for name in sorted({*arrays} ^ {*again}):
+        raise ValueError(f"{name} is {'not of this model' if name in arrays else 'missing'}.")
+    for name, array in again.items():
+        found = arrays[name]
+        if found.dtype != array.dtype or found.shape != array.shape or found.tobytes() != array.tobytes():
+            raise ValueError(f"{name} is {found.dtype} of shape {found.shape}, and not what this model would write.")
+    some = registry.find("spaces", about.space)().sample_many(_ASKED, np.random.default_rng(0))
+    with np.errstate(all="ignore"):
+        predicted = surrogate.predict(some)
+    if not all(np.isfinite(values).all() for values in predicted):
+        raise ValueError("it predicts what is no number.")
+    return surrogate, rows
 
 
-def _check_files(folder: Path, manifest: dict[str, Any]) -> None:
-    files = manifest.get("files")
-    sound = files and _ARRAYS in files and isinstance(manifest.get("table"), dict)
-    # Names are ours: no path leads out of the folder.
-    if (
-        not isinstance(files, dict)
-        or not sound
-        or any(Path(name).name != name or not name.endswith((".json", ".h5")) for name in files)
-    ):
-        raise SurrogateFolderError(f"{folder}: {_MANIFEST} lists no files of a surrogate.")
-    for name, expected in files.items():
-        try:
-            found = _sha256(folder / name)
-        except OSError as error:
-            raise SurrogateFolderError(
-                f"{folder}: {name} cannot be read: {error.strerror}. Copy the folder again."
-            ) from None
-        if found != expected:
-            raise SurrogateFolderError(f"{folder}: {name} was altered: its SHA-256 is another. Copy the folder again.")
-
-
-def _about(stated: dict[str, Any]) -> About:
-    columns = tuple((name, Fidelity(int(schedule), int(epoch))) for name, (schedule, epoch) in stated["columns"])
-    if not columns or any(name not in ACCURACIES for name, _ in columns):
-        raise ValueError("its columns are no accuracies.")
-    return About(
-        str(stated["space"]),
-        str(stated["metric"]),
-        str(stated["model"]),
-        int(stated["labels"]),
-        int(stated["seed"]),
-        columns,
-        tuple(Fidelity(int(schedule), int(epoch)) for schedule, epoch in stated["times"]),
-        tuple(name for name in ("parameters", "flops") if name in stated["costs"]),
-    )
-
-
-def _leaves(state: State, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(state: State, prefix: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
     for name, value in state.items():
         if isinstance(value, dict):
             yield from _leaves(value, f"{prefix}{name}/")
         else:
-            yield f"{prefix}{name}", value
+            yield f"{prefix}{name}", np.asarray(value)
 
 
-def _nested(arrays: dict[str, NDArray[Any]], texts: dict[str, bytes]) -> State:
+def _nested(arrays: dict[str, NDArray[Any]]) -> State:
     state: State = {}
-    named: dict[str, Any] = {name.removeprefix("state/"): array for name, array in arrays.items()}
-    named |= {name.removesuffix(".json").replace("-", "/"): text for name, text in texts.items()}
-    for name, value in named.items():
-        *groups, last = name.split("/")
+    for path, array in arrays.items():
+        *groups, last = path.removeprefix("state/").split("/")
         place = state
         for group in groups:
             place = place.setdefault(group, {})
-        place[last] = value
+        place[last] = array
     return state
-
-
-def _read_arrays(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Yield arrays by their path; plain ones only, whose size the file can hold."""
-    with open_file(path) as file:
-        waiting = [("", file, 0)]
-        while waiting:
-            prefix, group, depth = waiting.pop()
-            for name in group:
-                node = plain_dataset(group, name)
-                if node is not None:
-                    yield f"{prefix}{name}", np.asarray(node[()])
-                elif depth < _DEPTH and hasattr(group[name], "keys"):
-                    waiting.append((f"{prefix}{name}/", group[name], depth + 1))
-                else:
-                    raise ValueError(f"{prefix}{name} is no plain array.")
-
-
-def _digest(manifest: dict[str, Any]) -> str:
-    stated = {name: value for name, value in manifest.items() if name != "digest"}
-    return hashlib.sha256(canonical_json(json.loads(json.dumps(stated)))).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

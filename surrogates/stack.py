@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import norm
 from sklearn.base import clone
 
-from surrogates._ranked import Floats, RankedRegressor, State
+from surrogates._ranked import Floats, RankedRegressor, State, positive
 
 _NOMINAL = 0.9
 """The central interval that is made to hold."""
@@ -70,9 +70,10 @@ class Stack(RankedRegressor):
         return {"temperature": np.array(self.temperature_), **members}
 
     def _restore(self, state: State) -> None:
-        self.temperature_ = float(state["temperature"])
+        self.temperature_ = float(positive(state["temperature"]))
         self.models_ = [clone(model) for model in self.models]
         for i, model in enumerate(self.models_):
+            model.n_features_in_ = self.n_features_in_
             model._restore(state[f"member_{i}"])
 
     def _predict_ranks(self, X: Floats) -> tuple[Floats, Floats]:

@@ -97,7 +97,7 @@ def test_the_order_of_an_attachment_does_not_matter(
 ) -> None:
     digests = set()
     for _ in range(2):
-        write(scratch, attach(table, attachment(ALL[rows], np.sqrt(rows))))
+        write(scratch, attach(table, attachment(ALL[rows], np.sqrt(rows))), force=True)
         digests.add(TableFile(scratch).digest)
         order.shuffle(rows)
     assert len(digests) == 1
@@ -130,7 +130,7 @@ def partial(tmp_path: Path) -> TableFile:
     columns = {name: column._replace(values=column.values[:10]) for name, column in cifar10.columns.items()}
     schedules = {200: {n: c._replace(values=c.values[:10]) for n, c in cifar10.schedules[200].items()}}
     datasets = {"cifar10": cifar10._replace(columns=columns, schedules=schedules)}
-    write(tmp_path / "ten.h5", TableContent("nb201", ALL[:10], datasets, whole.source, {}))
+    write(tmp_path / "ten.h5", TableContent("nb201", ALL[:10], datasets, whole.source, {}), force=True)
     return TableFile(tmp_path / "ten.h5")
 
 

@@ -118,7 +118,7 @@ def test_a_file_is_whole_or_the_old_one(small: Table, tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(NB201, "format", fail)
     with pytest.raises(KeyboardInterrupt):
-        write_csv(tmp_path / "out.csv", small)
+        write_csv(tmp_path / "out.csv", small, force=True)
     assert (tmp_path / "out.csv").read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "small.h5"]
 

@@ -90,7 +90,9 @@ def test_runs_that_are_recorded(table):
 
 
 def test_a_run_that_was_never_made_is_refused(table):
-    with pytest.raises(NotRecordedError, match=r"has run 0 of architecture 2 .*not run 1: it is missing in the source"):
+    with pytest.raises(
+        NotRecordedError, match=r"has run 0 of \|skip_connect~0\|.*not run 1: it is missing in the source"
+    ):
         table.query(C, run=1)
     for run in (2, -1, "0", 0.5):
         with pytest.raises(NotRecordedError, match="has runs 0 and 1 of schedule 4, not run"):
@@ -112,7 +114,7 @@ def test_ties_are_told(table):
     short = table.optimum("validation_accuracy", schedule=1)
     assert (short.value, short.architectures) == (0.3, (C,))
     assert table.optimum("test_accuracy") == (0.59, (B, C))
-    assert table.optimum("training_time", epoch=2).value == 4.0
+    assert table.optimum("training_time", epoch=2) == (2.0, (A,))  # less is better
 
 
 def test_curves_have_the_epochs_of_their_metric(table):
@@ -176,7 +178,8 @@ def test_seconds_that_are_the_same_in_each_epoch_are_stored_once(tmp_path):
 def test_identities_of_other_architectures_are_found(path):
     sound = read_content(path)
     assert load(path).verify() == 7
-    write(path, sound._replace(identities=load(path).space.identity_many(np.array([A, C, C], np.uint8))))
+    wrong = load(path).space.identity_many(np.array([A, (2,) * 6, C], np.uint8))
+    write(path, sound._replace(identities=wrong), force=True)
     with pytest.raises(TableFileError, match="at /identities: row 1 has"):
         load(path).verify()
 
@@ -193,11 +196,21 @@ def test_optimum_is_a_set(path, tmp_path):
     tied = load("nasbench201")
     values = tied.column("flops")
     best = tied.optimum("flops")
-    assert len(best.architectures) == (values == values.max()).sum() == 1
+    assert best.value == values.min()
+    assert len(best.architectures) == (values == values.min()).sum() == 3**6  # no convolution
+    assert len(tied.optimum("flops", better="higher").architectures) == 1
 
 
 def test_architectures_in_any_form(table):
-    for form in (A, list(A), np.array(A), np.array(A, np.uint8), table.space.format(A), 0, np.int64(0)):
+    for form in (
+        A,
+        list(A),
+        np.array(A),
+        np.array(A, np.uint8),
+        table.space.format(A),
+        table.at_row(0),
+        table.space.index(A),
+    ):
         assert table.row(form) == 0
         assert table.query(form).validation_accuracy == 0.6
     assert list(table) == [A, B, C]
@@ -220,7 +233,7 @@ def test_many_single_look_ups_change_to_an_index_without_changing_an_answer(tabl
     assert [table.row(a) for a in (C, B, A)] == [2, 1, 0]
 
 
-@pytest.mark.parametrize("wrong", [-1, 3, 1.0, None, True, (0,) * 5, (5,) * 6, "cell", ("a",) * 6, (0.5,) * 6])
+@pytest.mark.parametrize("wrong", [-1, 0, 15625, 1.0, None, True, (0,) * 5, (5,) * 6, "cell", ("a",) * 6, (0.5,) * 6])
 def test_what_is_no_architecture_is_refused(table, wrong):
     with pytest.raises(InvalidArchitectureError):
         table.query(wrong)

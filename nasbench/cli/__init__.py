@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()  # a reader that has left is noticed here rather than at exit
         return status
     except KeyboardInterrupt:
-        resumable = (compare.do, fetch.do, verify.do, train_table.do)
+        resumable = (compare.do, fetch.do, verify.do, train_table.do, evaluate_surrogates.do)
         again = " The same command goes on where it stopped." if options.do in resumable else ""
         print(f"\nnasbench: interrupted.{again}", file=sys.stderr)
         return 130

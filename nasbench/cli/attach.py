@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from nasbench import registry
+from nasbench._files import refuse_existing
 from nasbench.cli.options import Commands, command
 from nasbench.cli.terminal import print_report
 
@@ -20,6 +21,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("source", type=Path, help="the file")
     parser.add_argument("--dataset", help="image dataset that plain columns belong to; the table's first by default")
     parser.add_argument("--out", type=Path, required=True, help="the .h5 file to write")
+    parser.add_argument("--force", action="store_true", help="replace --out if it exists")
 
 
 def do(options: argparse.Namespace) -> None:
@@ -28,9 +30,10 @@ def do(options: argparse.Namespace) -> None:
     from nasbench.store import TableFile, write
     from nasbench.table import find
 
+    refuse_existing(options.out, force=options.force)
     read = registry.find("attachments", options.kind)
     table = TableFile(find(options.table), options.dataset)
     content = attach(table, read(options.source, table))
-    write(options.out, content)
+    write(options.out, content, force=options.force)
     print_report(content.report)
     print(options.out)

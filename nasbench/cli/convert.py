@@ -7,6 +7,7 @@ import inspect
 from pathlib import Path
 
 from nasbench import registry
+from nasbench._files import refuse_existing
 from nasbench.cli.options import Commands, command
 from nasbench.cli.terminal import print_report, progress_bar
 from nasbench.errors import ConversionError
@@ -18,6 +19,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("converter", help="format of the raw file; see `nasbench tables`")
     parser.add_argument("source", nargs="?", type=Path, help="raw file or folder")
     parser.add_argument("--out", type=Path, required=True, help="the .h5 file to write")
+    parser.add_argument("--force", action="store_true", help="replace --out if it exists")
     parser.add_argument("--workers", type=int, default=1, help="processes, where a source has many files")
 
 
@@ -25,6 +27,7 @@ def do(options: argparse.Namespace) -> None:
     """Run the command."""
     from nasbench.store import write
 
+    refuse_existing(options.out, force=options.force)
     convert = registry.find("converters", options.converter)
     parameters = inspect.signature(convert).parameters
     if options.source is None and parameters["source"].default is inspect.Parameter.empty:
@@ -34,6 +37,6 @@ def do(options: argparse.Namespace) -> None:
     workers = {"workers": options.workers} if "workers" in parameters else {}
     with progress_bar("reading", "") as progress:
         content = convert(options.source, progress=progress, **workers)
-    write(options.out, content)
+    write(options.out, content, force=options.force)
     print_report(content.report)
     print(options.out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from pathlib import Path
 
@@ -37,32 +38,33 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of splits and models")
     add_output(parser)
-    parser.add_argument("--out", type=Path, default=Path("evaluation"), help="folder of the result")
+    parser.add_argument(
+        "--out", type=Path, default=Path("evaluation"), help="folder of the result; the same command goes on in it"
+    )
+    parser.add_argument("--force", action="store_true", help="replace an evaluation that is there")
 
 
 def do(options: argparse.Namespace) -> None:
     """Run the command."""
     from rich.console import Console
 
-    from nasbench._files import write_json
     from nasbench.table import load
 
     with needing_surrogates("evaluate-surrogates"):
-        from surrogates.evaluation import evaluate, plain, protocol_of
+        from surrogates.evaluation import evaluate, protocol_of
         from surrogates.report import draw, render
 
     table = load(options.table, options.dataset)
     given = {name: getattr(options, name) for name in ("metric", "sizes", "copies", "tested")}
     given |= {"splits": options.splits, "seed": options.seed, "inputs": tuple(options.input)}
     protocol = protocol_of(table)._replace(**{name: value for name, value in given.items() if value is not None})
-    with progress_bar("fitting", "models", quiet=options.quiet) as progress:
-        found = evaluate(table, options.models, protocol, progress=progress)
     out: Path = options.out
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(out / "evaluation.json", plain(found))
+    with progress_bar("fitting", "models", quiet=options.quiet) as progress:
+        found = evaluate(table, options.models, protocol, folder=out, force=options.force, progress=progress)
     draw(found, out / "evaluation.png")
-    files = [out / "evaluation.json", out / "evaluation.png"]
-    tell(options, plain(found), lambda: Console(width=140).print(render(found)), files)
+    files = [out / name for name in ("evaluation.json", "evaluation.png", "timings.json")]
+    stored = json.loads(files[0].read_text(encoding="utf-8"))  # without seconds, which differ from time to time
+    tell(options, stored, lambda: Console(width=140).print(render(found)), files)
 
 
 def _sizes(text: str) -> tuple[int, ...]:

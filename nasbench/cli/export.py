@@ -16,6 +16,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--every-epoch", action="store_true", help="all epochs, not only the last of each schedule")
     parser.add_argument("--every-run", action="store_true", help="all runs beside their mean")
     parser.add_argument("--out", type=Path, required=True, help="file to write, .csv or .parquet")
+    parser.add_argument("--force", action="store_true", help="replace --out if it exists")
 
 
 def do(options: argparse.Namespace) -> None:
@@ -27,5 +28,7 @@ def do(options: argparse.Namespace) -> None:
     if options.out.suffix not in writers:
         raise ExportError(f"{options.out}: cannot write {options.out.suffix!r} files; choose .csv or .parquet.")
     table = load(options.table, options.dataset)
-    writers[options.out.suffix](options.out, table, every_epoch=options.every_epoch, every_run=options.every_run)
+    writers[options.out.suffix](
+        options.out, table, every_epoch=options.every_epoch, every_run=options.every_run, force=options.force
+    )
     print(f"{options.out}: {table.name}, digest {table.digest}")

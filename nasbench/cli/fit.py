@@ -23,6 +23,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="the first of them")
     parser.add_argument("--out", type=Path, default=Path("surrogate"), help="folder to write")
+    parser.add_argument("--force", action="store_true", help="replace a surrogate that is there")
 
 
 def do(options: argparse.Namespace) -> None:
@@ -37,10 +38,10 @@ def do(options: argparse.Namespace) -> None:
         from surrogates.surrogate import fit
 
     table = load(options.table, options.dataset)
-    saved.check_free(options.out, table)
+    saved.check_free(options.out, table, force=options.force)
     chosen = {name: getattr(options, name) for name in ("metric", "model", "train_size", "seeds", "seed")}
     with progress_bar("fitting", "models") as progress:
         fitted = fit(table, **chosen, progress=progress)
-    digest = saved.save(options.out, fitted, table)
+    digest = saved.save(options.out, fitted, table, force=options.force)
     Console(width=100).print(score_card(fitted, table))
     print(f"{options.out}: digest {digest}\nUse it as --table surrogate:{options.out}")

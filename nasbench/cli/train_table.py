@@ -64,7 +64,7 @@ def do(options: argparse.Namespace) -> int:
     out = options.out or Path(f"{table_name([setting])}.h5")
     asked = {(identity, seed) for identity in map(space.identity, architectures) for seed in range(options.seeds)}
     content = pack(journal, [setting], dataset="cifar10", only=asked)
-    write(out, content)
+    write(out, content, force=True)  # made anew from the journal, which has all that the old one had
     print_report(content.report)
     print(options.journal, out, sep="\n")
     return status

@@ -1,4 +1,4 @@
-"""The stack machine that the instructions of pickles are for, as far as results need it, with bounds on what it builds."""
+"""The stack machine that the instructions of pickles are for, as far as results need it, and bounds on it."""
 
 from __future__ import annotations
 

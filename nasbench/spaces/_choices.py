@@ -45,6 +45,20 @@ class SearchSpace:
         """Number of choice vectors."""
         return math.prod(self.choices)
 
+    @property
+    def distinct(self) -> int:
+        """Number of different identities: a table of so many rows is complete."""
+        return self.size
+
+    @cached_property
+    def architectures(self) -> NDArray[np.uint8] | None:
+        """All architectures by the official index of the benchmark, shape (size, decisions), read-only.
+
+        None where the source has no such order, as here: the index of an architecture is then its row in a complete
+        table.
+        """
+        return None
+
     @cached_property
     def _mutable(self) -> tuple[int, ...]:
         return tuple(i for i, cardinality in enumerate(self.choices) if cardinality > 1)

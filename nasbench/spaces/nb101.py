@@ -121,6 +121,11 @@ class NB101(SearchSpace):
         matrix = np.array([[mask >> x & 1 for mask in before] for x in range(len(before))], np.int8)
         return matrix, ["input", *[OPERATIONS[label - 1] for label in labels[1:-1]], "output"]
 
+    @property
+    def distinct(self) -> int:
+        """Number of different cells."""
+        return 423_624
+
     @cached_property
     def cells(self) -> NDArray[np.uint8]:
         """One form of each of the 423,624 cells, in the order in which the authors list them, shape (423624, 26)."""

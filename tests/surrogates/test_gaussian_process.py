@@ -10,6 +10,8 @@ import pytest
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
+from nasbench import load
+from surrogates.evaluation import make
 from surrogates.gaussian_process import GroupedGaussianProcess
 
 JITTER = 1e-6
@@ -105,3 +107,16 @@ def test_many_labels_are_all_used() -> None:
     few = GroupedGaussianProcess(lengths=LENGTHS, learn_from=50, random_state=0).fit(features, labels)
     reference = peer(few.weights_).fit(scaled(features, features), few.ranks_.quantiles)
     np.testing.assert_allclose(few.predict_ranks(features)[0], reference.predict(scaled(features, features)), atol=1e-3)
+
+
+def test_a_prediction_does_not_depend_on_the_rows_beside_it():
+    """Matrix products round otherwise for other shapes: the same architecture alone, and among others, to the bit."""
+    table = load("nasbench201")
+    rows = np.random.default_rng(0).permutation(len(table))[:1500]
+    model = make("gaussian_process", "nb201", 0, 150)
+    model.fit(table.architectures[rows[:150]], table.column("validation_accuracy")[rows[:150]])
+    others = table.architectures[rows[150:]]
+    everything = model.predict(others)
+    for size, start in ((1, 0), (2, 7), (16, 3), (33, 111), (100, 0), (257, 500), (1000, 3)):
+        some = slice(start, start + size)
+        np.testing.assert_array_equal(model.predict(others[some]), everything[some])

@@ -22,7 +22,7 @@ from nasbench.store import SOURCE_FIELDS, Column, DatasetContent, TableContent, 
 from surrogates.default import default, stacked
 from surrogates.encodings import GraphFeatures
 from surrogates.evaluation import EvaluationError, Protocol, evaluate, make, protocol_of
-from surrogates.inputs import Extra, GraphFeaturesWithInputs, InputError, read
+from surrogates.inputs import Extra, InputError, WithInputs, read
 
 SPACE = NB201()
 TWELVE = Path(__file__).resolve().parents[3] / "shared" / "data" / "nb201" / "accuracy_12epoch.csv.gz"
@@ -69,7 +69,7 @@ def test_values_are_found_by_what_the_architecture_is(table):
     values = np.random.default_rng(1).normal(size=300)
     order = np.random.default_rng(2).permutation(300)
     extra = Extra.of(SPACE, "score", table.architectures[order], values[order])
-    encoding = GraphFeaturesWithInputs("nb201", [extra]).fit(table.architectures[:1])
+    encoding = WithInputs("nb201", [extra]).fit(table.architectures[:1])
     found = clone(encoding).fit(table.architectures).transform(table.architectures)
     assert spearmanr(found[:, -1], values).statistic == pytest.approx(1)
     assert [found[:, -1].mean(), found[:, -1].std()] == pytest.approx([0, 1], abs=0.02)

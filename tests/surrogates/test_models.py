@@ -12,8 +12,11 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from surrogates._ranked import RankedRegressor, RankMap
+from nasbench.spaces.nb201 import NB201
+from surrogates._ranked import PredictionError, RankedRegressor, RankMap
 from surrogates.boosting import BoostedTrees
+from surrogates.encoded import Encoded
+from surrogates.encodings import GraphFeatures
 from surrogates.forest import ExtraTrees, RandomForest
 from surrogates.gaussian_process import GroupedGaussianProcess
 from surrogates.neural_network import NeuralNetworks
@@ -213,3 +216,34 @@ def test_importing_the_package_loads_no_library() -> None:
     code = "import sys, surrogates; print([n for n in ('sklearn', 'xgboost', 'torch', 'scipy') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_forms_of_one_network_are_predicted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An edge that is none cuts off what lies behind: the features are those of another cell."""
+    space = NB201()
+    choices = space.sample_many(400, np.random.default_rng(0))
+    features = GraphFeatures("nb201").fit(choices).transform(choices)
+    model = Encoded(GraphFeatures("nb201"), Ridge()).fit(choices[:80], space.flops_many(choices[:80]))
+    seen: list[int] = []
+
+    def counted(self: Ridge, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        seen.append(len(rows))
+        return predict(self, rows)
+
+    predict = Ridge._predict_ranks
+    monkeypatch.setattr(Ridge, "_predict_ranks", counted)
+    mean, deviation = model.predict_ranks(choices)
+    assert seen == [len(np.unique(features, axis=0))]
+    assert seen[0] < 380
+    expected = predict(model.model_, features)
+    np.testing.assert_allclose([mean, deviation], expected, rtol=1e-12)
+
+
+def test_a_restored_model_that_predicts_no_number_says_so() -> None:
+    features, labels = problem(30)
+    model = Ridge().fit(features, labels)
+    state = model.state()
+    state["model"]["weights"] = np.full(5, 1e30)
+    state["model"]["scale"] = np.full(5, 1e-300)
+    with np.errstate(all="ignore"), pytest.raises(PredictionError, match="no number"):
+        Ridge().restore(state).predict(features)

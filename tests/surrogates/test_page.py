@@ -22,7 +22,7 @@ SCORES = ("kendall", "kendall_top_half", "kendall_top_1_percent", "regret", "cov
 
 
 def evaluation(folder: Path, sizes: list[int], tau: float, *, architectures: int = 423_624, seed: int = 0) -> str:
-    scores = dict.fromkeys((*SCORES, "fit_seconds", "predict_seconds"), 0.5)
+    scores = dict.fromkeys(SCORES, 0.5)
     result = {"mean": {**scores, "kendall": tau}, "error": {"kendall": 0.001}}
     found = {
         "table": "some",
@@ -35,6 +35,8 @@ def evaluation(folder: Path, sizes: list[int], tau: float, *, architectures: int
     }
     folder.mkdir()
     (folder / "evaluation.json").write_text(json.dumps(found))
+    seconds = {"fit_seconds": [1.0, 2.0], "predict_seconds": [0.25, 0.5]}
+    (folder / "timings.json").write_text(json.dumps({"default": {str(size): seconds for size in sizes}}))
     return str(folder)
 
 
@@ -54,6 +56,7 @@ def test_an_empty_block_is_filled_and_nothing_around_it_is_lost(tmp_path: Path) 
     assert start == "before\n"
     assert end == PAGE.split("<!-- nb101 -->\n<!-- end -->")[1]
     assert "| default | 0.777 ± 0.001 | 0.777 ± 0.001 |" in table
+    assert "| default: seconds to fit | 1.5 | 1.5 | 1.5 | 1.5 |" in table
 
 
 def test_parts_that_differ_in_sizes_alone_become_one_table(tmp_path: Path) -> None:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+import socket
+import subprocess
+import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +23,7 @@ import nasbench
 from nasbench.cli import main
 from nasbench.errors import NasbenchError
 from nasbench.spaces.nb_macro import NBMacro
-from surrogates import saved
+from surrogates import _manifest, saved
 from surrogates.saved import SurrogateFolderError
 from surrogates.surrogate import fit
 
@@ -54,7 +59,7 @@ def test_what_is_read_predicts_the_same_bits(path: Path, model: str, tmp_path: P
         assert before.tobytes() == after.tobytes()
     np.testing.assert_array_equal(again.rows, fitted.rows)
     assert again.manifest["table"]["digest"] == table.digest
-    assert {file.suffix for file in (tmp_path / "s").iterdir()} <= {".json", ".h5"}
+    assert {file.name for file in (tmp_path / "s").iterdir()} == {"surrogate.json", "arrays.h5"}
 
 
 def test_the_same_fit_gives_the_same_files(path: Path, tmp_path: Path):
@@ -93,14 +98,13 @@ def altered(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Change the manifest as an attacker does: with digests that fit."""
     manifest = json.loads((folder / "surrogate.json").read_text())
     change(manifest)
-    for name in manifest["files"]:
-        if (folder / name).is_file():
-            manifest["files"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-    manifest["digest"] = saved._digest(manifest)
+    if isinstance(manifest.get("files"), dict) and "arrays.h5" in manifest["files"]:
+        manifest["files"]["arrays.h5"] = hashlib.sha256((folder / "arrays.h5").read_bytes()).hexdigest()
+    manifest["digest"] = _manifest.digest_of(manifest)
     (folder / "surrogate.json").write_text(json.dumps(manifest))
 
 
-@pytest.mark.parametrize("name", ["arrays.h5", "main-model-model-member_1-booster_0.json", "surrogate.json"])
+@pytest.mark.parametrize("name", ["arrays.h5", "surrogate.json"])
 def test_a_changed_byte_is_noticed(copy: Path, name: str):
     content = bytearray((copy / name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -109,7 +113,7 @@ def test_a_changed_byte_is_noticed(copy: Path, name: str):
         saved.load(copy)
 
 
-@pytest.mark.parametrize("name", ["arrays.h5", "main-model-model-member_1-booster_0.json", "surrogate.json"])
+@pytest.mark.parametrize("name", ["arrays.h5", "surrogate.json"])
 def test_a_missing_file_is_named(copy: Path, name: str):
     (copy / name).unlink()
     with pytest.raises(SurrogateFolderError, match=name):
@@ -130,7 +134,9 @@ def test_a_foreign_folder_is_told_apart(tmp_path: Path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda m: m.update(version=2), "reads up to 1"),
+        (lambda m: m.update(version=3), "reads up to 2"),
+        (lambda m: m.update(version=1), "format version 1, whose trees are read no more: make it again"),
+        (lambda m: m.update(version=True), "expected the format"),
         (lambda m: m["files"].update({"../other.json": "0"}), "lists no files"),
         (lambda m: m["files"].update({"/etc/passwd": "0"}), "lists no files"),
         (lambda m: m["files"].update({"model.pkl": "0"}), "lists no files"),
@@ -141,6 +147,20 @@ def test_a_foreign_folder_is_told_apart(tmp_path: Path):
         (lambda m: m["about"].update(columns=[]), "no accuracies"),
         (lambda m: m["about"].update(columns=[["latency", [10, 10]]]), "no accuracies"),
         (lambda m: m["about"].pop("times"), "do not make"),
+        (lambda m: m["about"].update(columns=[m["about"]["columns"][0]] * 2), "not different"),
+        (lambda m: m["about"].update(columns=m["about"]["columns"][::-1]), "not the first"),
+        (lambda m: m["about"].update(times=[[10, -1]]), "not negative"),
+        (lambda m: m["about"].update(labels=10**9), "labels"),
+        (lambda m: m["about"].update(labels=61), "rows must be 61"),
+        (lambda m: m["about"].update(labels=60.0), "whole number"),
+        (lambda m: m["about"].update(seed=-1), "not negative"),
+        (lambda m: m["about"].update(model=["ridge"]), "must be texts"),
+        (lambda m: m.pop("about"), "what it is about"),
+        (lambda m: m.pop("score_card"), "how good"),
+        (lambda m: m.pop("table"), "of which table"),
+        (lambda m: m["table"].pop("source"), "of which table"),
+        (lambda m: m["table"].update(name=5), "in texts"),
+        (lambda m: m["table"]["source"].update(name=5), "in texts"),
     ],
 )
 def test_a_forged_manifest_makes_nothing(copy: Path, change: Callable[[dict[str, Any]], None], message: str):
@@ -159,17 +179,16 @@ def array(name: str, change: Callable[[Any], Any]) -> Callable[[Path], None]:
     return forge
 
 
-def tree(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
-    def forge(folder: Path) -> None:
-        path = folder / "main-model-model-member_1-booster_0.json"
-        model = json.loads(path.read_text())
-        change(model["learner"]["gradient_booster"]["model"]["trees"][0])
-        path.write_text(json.dumps(model))
-
-    return forge
+STACK = "state/main/model/model"
+FOREST, TREES = f"{STACK}/member_0", f"{STACK}/member_1/model_0"
+CURVE = "state/offsets/model_0/model/model/member_0"  # a Gaussian process
 
 
-FOREST = "state/main/model/model/member_0"
+def spoilt(values: np.ndarray, value: float) -> np.ndarray:
+    """Put a number in the middle."""
+    values = np.array(values)
+    values.flat[values.size // 2] = value
+    return values
 
 
 @pytest.mark.parametrize(
@@ -177,17 +196,41 @@ FOREST = "state/main/model/model/member_0"
     [
         array(f"{FOREST}/children_left", np.zeros_like),  # a loop, which a library would follow for ever
         array(f"{FOREST}/children_left", lambda v: v + 10**6),  # out of the tree
+        array(f"{FOREST}/children_left", lambda v: v.astype(np.int32)),
         array(f"{FOREST}/feature", lambda v: np.where(v >= 0, 10**6, v)),
         array(f"{FOREST}/threshold", lambda v: v * np.nan),
+        array(f"{FOREST}/value", lambda v: spoilt(v, np.nan)),
+        array(f"{FOREST}/value", lambda v: spoilt(v, 1e200)),
+        array(f"{FOREST}/value", lambda v: v[:-1]),
         array(f"{FOREST}/nodes", lambda v: v[:-1]),
+        array(f"{FOREST}/nodes", lambda v: spoilt(v, -1)),
+        array(f"{FOREST}/nodes", lambda v: np.append(v[:-2], v[-2:].sum())),
+        array(f"{TREES}/feature", lambda v: spoilt(v, 10**6)),
+        array(f"{TREES}/feature", lambda v: spoilt(v, -1)),
+        array(f"{TREES}/feature", lambda v: v.astype(np.int64)),
+        array(f"{TREES}/threshold", lambda v: spoilt(v, np.nan)),
+        array(f"{TREES}/leaf", lambda v: spoilt(v, np.nan)),
+        array(f"{TREES}/leaf", lambda v: spoilt(v, np.inf)),
+        array(f"{TREES}/leaf", lambda v: v[:, :-1]),
+        array(f"{TREES}/base", lambda v: np.float32(np.nan)),
+        array(f"{STACK}/member_1/doubt", lambda v: np.array(np.nan)),
+        array(f"{STACK}/temperature", lambda v: np.array(np.nan)),
+        array(f"{STACK}/temperature", lambda v: -v),
+        array("state/main/model/architecture", lambda v: v.astype(float)),
+        array("state/main/features", lambda v: v + 1),
         array("state/main/ranks/values", lambda v: v[::-1]),
+        array("state/main/ranks/values", lambda v: v.astype(np.float32)),
         array("state/noise/residuals", lambda v: v[:, :-1]),
+        array("state/noise/levels", lambda v: v * np.nan),
         array("state/offsets/components", lambda v: v[:, :-1]),
-        tree(lambda t: t.update(left_children=[0] * len(t["left_children"]))),
-        tree(lambda t: t.update(right_children=[10**6] * len(t["left_children"]))),
-        tree(lambda t: t.update(split_indices=[10**6] * len(t["left_children"]))),
-        tree(lambda t: t.update(split_conditions=[])),
-        tree(lambda t: t.pop("parents")),
+        array(f"{CURVE}/features", lambda v: spoilt(v, np.inf)),
+        array(f"{CURVE}/features", lambda v: np.column_stack([v, v])),
+        array(f"{CURVE}/quantiles", lambda v: v[:-1]),
+        array(f"{CURVE}/weights", lambda v: v[:-1]),
+        array(f"{CURVE}/weights", lambda v: -v),
+        array("rows", lambda v: v[:-1]),
+        array("rows", lambda v: spoilt(v, v[0])),
+        array("rows", lambda v: v.astype(float)),
     ],
 )
 def test_forged_numbers_make_nothing(copy: Path, forge: Callable[[Path], None]):
@@ -197,14 +240,148 @@ def test_forged_numbers_make_nothing(copy: Path, forge: Callable[[Path], None]):
         saved.load(copy)
 
 
-def test_links_out_of_the_file_are_not_followed(copy: Path, tmp_path: Path):
-    with h5py.File(tmp_path / "secret.h5", "w") as other:
-        other["values"] = np.arange(3.0)
+def test_what_a_model_does_not_write_is_no_part_of_it(copy: Path):
     with h5py.File(copy / "arrays.h5", "r+") as file:
-        del file["state/main/ranks/values"]
-        file["state/main/ranks/values"] = h5py.ExternalLink(str(tmp_path / "secret.h5"), "values")
+        file["state/main/more"] = np.arange(3.0)
     altered(copy, lambda manifest: None)
-    with pytest.raises(SurrogateFolderError):
+    with pytest.raises(SurrogateFolderError, match="state/main/more is not of this model"):
+        saved.load(copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("weights", lambda v: v[:-1]),
+        ("center", lambda v: v * np.nan),
+        ("scale", lambda v: -v),
+        ("covariance", lambda v: v[:-1]),
+        ("intercept", lambda v: np.array(np.inf)),
+        ("precision", lambda v: np.array(0.0)),
+    ],
+)
+def test_forged_numbers_make_no_ridge(path: Path, tmp_path: Path, name: str, value: Any):
+    table = nasbench.load(path)
+    saved.save(tmp_path / "ridge", fit(table, model="ridge", train_size=60, seeds=1), table)
+    array(f"state/main/model/model/member_0/{name}", value)(tmp_path / "ridge")
+    altered(tmp_path / "ridge", lambda manifest: None)
+    with pytest.raises(SurrogateFolderError, match="do not make"):
+        saved.load(tmp_path / "ridge")
+
+
+@pytest.mark.parametrize("value", [lambda v: v * np.nan, lambda v: v[:, :-1], lambda v: v[:-1], lambda v: v[..., 0]])
+@pytest.mark.parametrize("name", ["weights 0", "bias 1", "weights 2"])
+def test_forged_numbers_make_no_neural_network(name: str, value: Any):
+    pytest.importorskip("torch", reason="neural networks need torch")
+    from surrogates.neural_network import NeuralNetworks
+
+    features = np.random.default_rng(0).normal(size=(40, 5))
+    network = NeuralNetworks(members=2, epochs=2, random_state=0).fit(features, features[:, 0])
+    state = network.state()
+    again = NeuralNetworks(members=2, epochs=2, random_state=0)
+    assert again.restore(state).predict(features).tobytes() == network.predict(features).tobytes()
+    parameters = {**state["model"]["parameters"]}
+    parameters[name] = value(parameters[name])
+    with pytest.raises(ValueError, match="expected"):
+        again.restore({**state, "model": {**state["model"], "parameters": parameters}})
+
+
+# What leads out of the folder.
+
+
+@pytest.mark.parametrize("place", ["state/main/ranks/values", "state/main/ranks", "state"])
+@pytest.mark.parametrize("kind", ["external", "soft", "hard"])
+def test_links_are_not_followed(copy: Path, tmp_path: Path, place: str, kind: str):
+    """Out of the file, or to another place in it: the same digest must mean the same numbers."""
+    with h5py.File(copy / "arrays.h5", "r+") as file, h5py.File(tmp_path / "other.h5", "w") as other:
+        file.copy(file[place], other, "there")
+        if kind == "external":
+            del file[place]
+            file[place] = h5py.ExternalLink(str(tmp_path / "other.h5"), "there")
+        elif kind == "soft":
+            file.move(place, "elsewhere")
+            file[place] = h5py.SoftLink("/elsewhere")
+        else:  # a group within itself, or an array twice
+            file[f"{place.rpartition('/')[0]}/again"] = file[place] if place != "state" else file["/"]
+    altered(copy, lambda manifest: None)
+    with pytest.raises(SurrogateFolderError, match="do not make"):
+        saved.load(copy)
+
+
+@pytest.mark.parametrize("kind", ["virtual", "external"])
+def test_numbers_of_another_file_are_not_read(copy: Path, tmp_path: Path, kind: str):
+    name = "state/main/ranks/values"
+    with h5py.File(copy / "arrays.h5", "r+") as file:
+        values = file[name][()]
+        del file[name]
+        if kind == "virtual":
+            with h5py.File(tmp_path / "other.h5", "w") as other:
+                other["values"] = values
+            layout = h5py.VirtualLayout(values.shape, values.dtype)
+            layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "values", shape=values.shape)
+            file.create_virtual_dataset(name, layout)
+        else:
+            values.tofile(tmp_path / "values.bin")
+            outside = [(str(tmp_path / "values.bin"), 0, values.nbytes)]
+            file.create_dataset(name, values.shape, values.dtype, external=outside)
+    altered(copy, lambda manifest: None)
+    with pytest.raises(SurrogateFolderError, match="do not make"):
+        saved.load(copy)
+
+
+def test_an_array_that_inflates_without_end_is_not_read(copy: Path):
+    with h5py.File(copy / "arrays.h5", "r+") as file:
+        del file["rows"]
+        file.create_dataset("rows", data=np.zeros(60, np.int64), chunks=(60,), compression="gzip")
+        bomb = np.zeros(10**6, np.uint8).tobytes()
+        file["rows"].id.write_direct_chunk((0,), zlib.compress(bomb))
+    altered(copy, lambda manifest: None)
+    with pytest.raises(SurrogateFolderError, match="do not make"):
+        saved.load(copy)
+
+
+def bound(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(os.fspath(path))
+
+
+SPECIAL: dict[str, Callable[[Path], object]] = {
+    "pipe": lambda path: os.mkfifo(path),
+    "socket": bound,
+    "link": lambda path: path.symlink_to(path.with_suffix(".real")),
+    "link to a device": lambda path: path.symlink_to("/dev/zero"),
+    "folder": lambda path: path.mkdir(),
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pipes that have a name in a folder")
+@pytest.mark.parametrize("name", ["arrays.h5", "surrogate.json"])
+@pytest.mark.parametrize("kind", SPECIAL)
+def test_what_is_no_plain_file_is_not_opened(copy: Path, name: str, kind: str, monkeypatch: pytest.MonkeyPatch):
+    """In a process of its own: before, reading a pipe never ended."""
+    (copy / name).rename((copy / name).with_suffix(".real"))
+    monkeypatch.chdir(copy)  # the name of a socket must be short
+    SPECIAL[kind](Path(name))
+    code = f"from surrogates.saved import load; load({str(copy)!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert f"{name} is no plain file" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", ["arrays.h5", "surrogate.json"])
+def test_a_file_of_any_size_is_not_read(copy: Path, name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(_manifest._LARGEST, name, 100)
+    with pytest.raises(SurrogateFolderError, match=f"{name} is larger than 100 bytes"):
+        saved.load(copy)
+
+
+def test_texts_do_not_steer_a_terminal(copy: Path):
+    altered(copy, lambda m: m["table"].update(name="a\x1b[2Jb"))
+    assert "\x1b" not in nasbench.load(f"surrogate:{copy}").name
+
+
+def test_a_manifest_that_is_no_utf_8_is_refused(copy: Path):
+    text = (copy / "surrogate.json").read_text()
+    (copy / "surrogate.json").write_text(text.replace('"made_with"', '"\\ud800": 1, "made_with"'))
+    with pytest.raises(SurrogateFolderError, match="cannot read"):
         saved.load(copy)
 
 
@@ -224,8 +401,37 @@ def test_nothing_is_overwritten(copy: Path, path: Path, tmp_path: Path, capsys):
         assert message in capsys.readouterr().err
     assert (copy / "surrogate.json").read_bytes() == before
     (tmp_path / "file").write_text("mine")
-    assert main(["fit", "--table", str(path), "--out", str(tmp_path / "file")]) == 1
-    assert (tmp_path / "file").read_text() == "mine"
+    for force in ([], ["--force"]):
+        assert main(["fit", "--table", str(path), "--out", str(tmp_path / "file"), *force]) == 1
+        assert (tmp_path / "file").read_text() == "mine"
+    (copy / "notes.txt").write_text("mine")
+    assert main(["fit", "--table", str(path), "--out", str(copy), "--force"]) == 1
+    assert "something is already there that is no surrogate" in capsys.readouterr().err
+    assert (copy / "notes.txt").read_text() == "mine"
+
+
+def test_force_replaces_a_surrogate_even_a_damaged_one(copy: Path, path: Path, capsys):
+    options = [
+        "fit",
+        "--table",
+        str(path),
+        "--model",
+        "ridge",
+        "--train-size",
+        "50",
+        "--seeds",
+        "1",
+        "--out",
+        str(copy),
+    ]
+    assert main(options) == 1
+    assert "replace it with --force" in capsys.readouterr().err
+    (copy / "surrogate.json").write_text('{"format": "nasbench surrogate", "version": 1}')
+    (copy / "main-model-model-member_1-booster_0.json").write_text("{}")  # what version 1 had
+    assert main([*options, "--force"]) == 0
+    assert saved.load(copy).surrogate.about.model == "ridge"
+    assert {file.name for file in copy.parent.iterdir()} == {copy.name}
+    assert {file.name for file in copy.iterdir()} == {"surrogate.json", "arrays.h5"}
 
 
 def test_the_command_fits_saves_and_says_how_good_it_is(path: Path, tmp_path: Path, capsys):
