@@ -90,12 +90,16 @@ class CheckpointError(NasbenchError, ValueError):
     """A checkpoint is damaged, of another training, or cannot be written; the one before it is left as it was."""
 
 
+class StaleCheckpointError(CheckpointError):
+    """A checkpoint that is there and readable, but of no use: it is damaged, or of another training."""
+
+
 class JournalError(NasbenchError, ValueError):
     """A file is no readable journal of trainings, or holds trainings of other settings."""
 
 
 class CampaignError(NasbenchError, ValueError):
-    """A campaign of trainings cannot start: nothing to train, no such engine, or no such workers."""
+    """A campaign of trainings cannot start or go on from a table, or tables of trainings cannot be merged."""
 
 
 class WeightsFileError(NasbenchError, ValueError):

@@ -17,8 +17,10 @@ from surrogates.surrogate import ACCURACIES, About
 FORMAT, VERSION = "nasbench surrogate", 2
 """Version 1 had trees as XGBoost's own JSON, which nobody else can check: it is read no more."""
 MANIFEST, ARRAYS = "surrogate.json", "arrays.h5"
-_LARGEST = {MANIFEST: 2**24, ARRAYS: 2**30}
+LARGEST = {MANIFEST: 2**24, ARRAYS: 2**30}
 """Bytes of a file, at most."""
+MOST_NUMBERS = 2**32
+"""Bytes of all arrays, at most, inflated."""
 MOST_LABELS = 2**15
 """Every surrogate has Gaussian processes, whose matrices have as many rows and columns: of 8 GiB then."""
 
@@ -87,7 +89,7 @@ def content_of(folder: Path, name: str) -> bytes:
     Raises:
         SurrogateFolderError: It is not there, is no plain file, too large, or cannot be read.
     """
-    path, largest = folder / name, _LARGEST[name]
+    path, largest = folder / name, LARGEST[name]
     flags = [getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY")]
     try:
         found = os.lstat(path)

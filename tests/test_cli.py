@@ -263,12 +263,20 @@ def macro(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("text", "index"), [("00000002", 0), ("22212220", 1), ("00000000", 2), ("0", 0), ("2", 2), ("2,2,2,1,2,2,2,0", 1)]
+    ("text", "index"),
+    [("00000002", 0), ("22212220", 1), ("00000000", 2), ("row:0", 0), ("row:2", 2), ("2,2,2,1,2,2,2,0", 1)],
 )
 def test_digits_that_are_an_architecture_are_no_index(run: Run, macro: Path, text: str, index: int) -> None:
     status, out, _ = run("query", text, "--table", str(macro))
     assert status == 0
-    assert out.splitlines()[0].endswith(f"(index {index})")
+    assert out.splitlines()[0].endswith(f"(row {index})")
+
+
+def test_an_index_is_never_a_row_of_some_architectures(run: Run, macro: Path) -> None:
+    for index in ("0", "2"):
+        status, _, err = run("query", index, "--table", str(macro))
+        assert (status, err.count("\n")) == (1, 1)
+        assert "index" in err
 
 
 def test_the_mean_names_the_runs_of_the_schedule_that_was_asked_for(run: Run, macro: Path) -> None:
@@ -642,7 +650,7 @@ def test_a_table_of_a_third_party_is_listed_and_its_damage_found(
     status, out, _ = run("tables")
     assert status == 0
     assert "  somebodys: 3 architectures of nb_macro; cifar10\n" in out
-    assert values(run("query", "1", "--table", "somebodys")[1])["architecture"] == "22212220 (index 1)"
+    assert values(run("query", "row:1", "--table", "somebodys")[1])["architecture"] == "22212220 (row 1)"
     assert "table somebodys: sound\n" in run("doctor")[1]
     macro.write_bytes(macro.read_bytes()[:-100])
     status, out, _ = run("doctor")

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from nasbench import __version__
+from nasbench._text import printable
 from nasbench.cli import (
     attach,
     check,
@@ -23,6 +24,7 @@ from nasbench.cli import (
     fetch,
     fit,
     info,
+    merge,
     query,
     tables,
     train_table,
@@ -34,6 +36,7 @@ _COMMANDS = (
     compare,
     verify,
     train_table,
+    merge,
     tables,
     info,
     query,
@@ -73,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere
         return 1
     except (NasbenchError, OSError) as error:
-        print(f"nasbench: {_message(error, options)}", file=sys.stderr)
+        print(f"nasbench: {printable(_message(error, options))}", file=sys.stderr)
         return 1
 
 

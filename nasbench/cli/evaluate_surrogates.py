@@ -37,11 +37,11 @@ def add(commands: Commands) -> None:
         help="a column that models may look at, and its cost in training seconds an architecture; may be repeated",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of splits and models")
-    add_output(parser)
     parser.add_argument(
         "--out", type=Path, default=Path("evaluation"), help="folder of the result; the same command goes on in it"
     )
     parser.add_argument("--force", action="store_true", help="replace an evaluation that is there")
+    add_output(parser)
 
 
 def do(options: argparse.Namespace) -> None:
@@ -62,9 +62,9 @@ def do(options: argparse.Namespace) -> None:
     with progress_bar("fitting", "models", quiet=options.quiet) as progress:
         found = evaluate(table, options.models, protocol, folder=out, force=options.force, progress=progress)
     draw(found, out / "evaluation.png")
-    files = [out / name for name in ("evaluation.json", "evaluation.png", "timings.json")]
-    stored = json.loads(files[0].read_text(encoding="utf-8"))  # without seconds, which differ from time to time
-    tell(options, stored, lambda: Console(width=140).print(render(found)), files)
+    files = [out / "evaluation.json", out / "evaluation.png", out / "timings.json"]
+    written = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
+    tell(options, written, lambda: Console(width=140).print(render(found)), files)
 
 
 def _sizes(text: str) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from nasbench._packages import trouble_with
+from nasbench._text import printable
 from nasbench.errors import MissingPackageError, PackageConflictError
 
 
@@ -67,10 +68,10 @@ def print_report(report: Mapping[str, Any], indent: str = "") -> None:
         if _is_nothing(value):
             continue
         if isinstance(value, dict):
-            print(f"{indent}{name}:")
+            print(printable(f"{indent}{name}:"))
             print_report(value, indent + "  ")
         else:
-            print(f"{indent}{name}: {value}")
+            print(printable(f"{indent}{name}: {value}"))
 
 
 def _is_nothing(value: Any) -> bool:
