@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def present(values: NDArray[Any]) -> NDArray[np.bool_]:
     """Tell of each stored value whether it was measured."""
-    return np.asarray(np.isfinite(values) if values.dtype.kind == "f" else values != missing_value(values.dtype))
+    return np.asarray(~np.isnan(values) if values.dtype.kind == "f" else values != missing_value(values.dtype))
 
 
 def of_run(values: NDArray[Any], info: ColumnInfo, run: int | None) -> NDArray[np.float64]:

@@ -21,8 +21,8 @@ from nasbench.store import SOURCE_FIELDS, Column, DatasetContent, TableContent, 
 from nasbench.types import Metrics
 
 _NAME = re.compile(r"(?=.*[A-Za-z_])[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}", re.ASCII)
-# What a query answers has one meaning and one unit in every table; the other two name the rows of an export.
-_TAKEN = {*Metrics._fields, "index", "architecture"}
+# What a query answers has one meaning and one unit in every table; the other three name the rows of an export.
+_TAKEN = {*Metrics._fields, "index", "row", "architecture"}
 _BETWEEN = {"sha256": "\n", "citation": "\n", "elsewhere": " "}
 
 

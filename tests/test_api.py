@@ -642,7 +642,7 @@ def test_refuses_a_table_that_cannot_answer_as_the_original(path: Path, tmp_path
         column = columns.pop(metric)
         if change is not None:
             columns[metric] = column._replace(**change)
-        store.write(tmp_path / "other.h5", content)
+        store.write(tmp_path / "other.h5", content, force=True)
         with pytest.raises(TableFileError, match=message):
             api.NASBench(tmp_path / "other.h5")
 

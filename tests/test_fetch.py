@@ -182,7 +182,7 @@ def test_a_file_that_does_not_convert_is_kept(site: Site, cache: Path, monkeypat
 def test_a_conversion_without_room_is_told_and_goes_on(
     site: Site, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def write(path: Path, content: Any) -> None:
+    def write(path: Path, content: Any, *, force: bool) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     with monkeypatch.context() as patch:

@@ -12,10 +12,11 @@ import h5py
 import numpy as np
 import pytest
 
-from nasbench import Table
+from nasbench import Table, load
 from nasbench._hdf5 import set_attributes
 from nasbench.errors import NasbenchError, TableFileError
-from nasbench.store import SOURCE_FIELDS, Column, DatasetContent, TableContent, TableFile, write
+from nasbench.spaces.conv5 import Conv5
+from nasbench.store import SOURCE_FIELDS, Column, DatasetContent, TableContent, TableFile, read_content, write
 
 N, EPOCHS, RUNS = 4, (1, 3), 2
 Change = Callable[[h5py.File], Any]
@@ -320,3 +321,209 @@ def test_a_missing_image_dataset_is_told_with_those_that_are_there(tmp_path: Pat
     write(tmp_path / "t.h5", content())
     with pytest.raises(NasbenchError, match=r"unknown image dataset of t\.h5 'c'.*Known: a, b"):
         TableFile(tmp_path / "t.h5", "c")
+
+
+def filled(column: str, value: float, dtype: Any) -> Change:
+    shape = (N,) if column.count("/") == 2 else (N, 2, 1)
+    values = np.ones(shape, dtype)
+    values[1] = value
+    return put(column, values)
+
+
+def bare_accuracy(file: h5py.File) -> None:
+    column(VALID, np.ones((N, 2, 1)), unit="fraction")(file)
+    del file[VALID].attrs["images"]
+
+
+put = column
+ACCURACY = "/a/3/validation_accuracy"
+
+
+@pytest.mark.parametrize(
+    ("message", "change"),
+    [
+        (f"{ACCURACY}.*no negative number, found -0.5", filled(ACCURACY, -0.5, np.float32)),
+        (f"{ACCURACY}.*at most 100 images, found 100.5", filled(ACCURACY, 100.5, np.float64)),
+        (f"{ACCURACY}.*finite", filled(ACCURACY, np.inf, np.float64)),
+        ("/a/3/training_time.*finite", filled(TIME, np.inf, np.float64)),
+        ("/a/3/training_time.*no negative", filled(TIME, -1, np.float64)),
+        ("/a/parameters: expected finite", filled(PARAMETERS, -np.inf, np.float32)),
+        (f"{ACCURACY}@images: expected a number of images", without(VALID, "images")),
+        (f"{ACCURACY}@images: expected a number of images", attributes(VALID, unit="fraction")),
+        ("/a/3/training_time@images: expected a number of images", attributes(TIME, images=100)),
+        (f"{ACCURACY}@images: expected the number of images", bare_accuracy),
+        ("/a/test_accuracy: expected accuracies below the schedule", moved(PARAMETERS, "/a/test_accuracy")),
+        ("/a/parameters: expected unsigned", column(PARAMETERS, np.ones(N, np.float16))),
+        ("/a/parameters: expected unsigned", column(PARAMETERS, np.ones(N, ">u4"))),
+        ("/a/parameters: expected unsigned", column(PARAMETERS, np.ones(N, np.longdouble))),
+        ("/a/3/training_time: expected unsigned", column(TIME, np.ones((N, 2, 1), np.float16))),
+        ("/a/4: expected columns, and nothing but columns, found nothing", lambda file: file.create_group("a/4")),
+        ("/a/3: expected columns, and nothing but columns, found deep", lambda file: file.create_group("a/3/deep")),
+        ("/c: expected image datasets", lambda file: file.create_group("c")),
+        ("/other: expected image datasets", lambda file: file.create_dataset("other", data=np.ones(N))),
+        ("/@source_name: expected numbers or text", attributes("/", source_name=np.array([["a"]], "S1"))),
+        ("/@datasets: expected numbers or text", attributes("/", datasets=np.array([["a"]], "S1"))),
+        ("/a@x: expected numbers or text", attributes("/a", x=np.ones((1, 1)))),
+        (r"/identities: expected every architecture once", column("/identities", np.zeros(N, np.int64))),
+        ("'a\\\\x1b': expected a name without control", lambda file: (moved("/a", "/a\x1b")(file), named(file))),
+        ("better: expected 'higher' or 'lower'", attributes(PARAMETERS, better="bigger")),
+        ("/a/3/training_time: .*share bytes", lambda file: file["a/3"].__setitem__("z", file[TIME])),
+    ],
+)
+def test_what_the_format_cannot_mean(tmp_path: Path, message: str, change: Change) -> None:
+    """Each with the digests that it should have."""
+    path = forge(tmp_path / "forged.h5", change)
+    with pytest.raises(
+        TableFileError, match=rf"forged\.h5: at .*{message}" if "share" not in message else "share bytes"
+    ):
+        read_all(path)
+
+
+def named(file: h5py.File) -> None:
+    set_attributes(file, {"datasets": ["a\x1b", "b"]})
+
+
+@pytest.mark.parametrize("loss", [np.inf, -np.inf])
+def test_a_loss_may_be_infinite_since_a_training_may_diverge(tmp_path: Path, loss: float) -> None:
+    values = np.ones((N, 2, RUNS))
+    values[0] = loss
+
+    def change(file: h5py.File) -> None:
+        column(TIME, values, unit="cross-entropy")(file)
+        moved(TIME, "/a/3/validation_loss")(file)
+
+    path = forge(tmp_path / "forged.h5", change)
+    if loss > 0:
+        assert np.isinf(Table(path).column("validation_loss")[0])
+    else:
+        with pytest.raises(TableFileError, match="finite"):
+            read_all(path)
+
+
+def test_architectures_that_are_there_twice(tmp_path: Path) -> None:
+    """With identities, and without; also where only few questions are asked."""
+    twice = content()._replace(identities=None)
+    twice.architectures[3] = twice.architectures[1]
+    with pytest.raises(TableFileError, match="/architectures: expected every architecture once"):
+        write(tmp_path / "t.h5", twice)
+
+    def change(file: h5py.File) -> None:
+        del file["identities"]
+        column("/architectures", twice.architectures)(file)
+
+    path = forge(tmp_path / "forged.h5", change)
+    with pytest.raises(TableFileError, match="rows 1 and 3 are the same one"):
+        Table(path).query(tuple(twice.architectures[0].tolist()))
+
+
+def test_a_chunk_shorter_than_its_checksum_crashes_nobody(tmp_path: Path) -> None:
+    write(tmp_path / "forged.h5", content())
+    for place in ("architectures", "a/parameters", "a/3/training_time"):
+        with h5py.File(tmp_path / "forged.h5", "a") as file:
+            node = file[place]
+            node.id.write_direct_chunk((0,) * node.ndim, b"abc")
+    with pytest.raises(TableFileError, match=r"at /architectures: .*a chunk of 3 bytes"):
+        TableFile(tmp_path / "forged.h5").architectures()
+    table = TableFile(tmp_path / "forged.h5")
+    for read in (lambda: table.read(table.columns["parameters"]), table.verify):
+        with pytest.raises(TableFileError, match="a chunk of 3 bytes"):
+            read()
+
+
+# Single rows of a large table.
+
+LONG = 70_000
+
+
+@pytest.fixture(scope="module", params=["blocks", "no blocks"])
+def long(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table whose rows are read one by one; as it is now written, and as it was before blocks had digests."""
+    space = Conv5()
+    architectures = space.decode(np.arange(LONG) * 100)
+    counts = (np.arange(LONG * 4) % 100).astype(np.uint16).reshape(LONG, 2, 2)
+    columns = {"validation_accuracy": Column(counts, "images", EPOCHS, 100, "half", "other half")}
+    parameters = {"parameters": Column(space.parameters_many(architectures).astype(np.uint32), "parameters")}
+    made = TableContent(
+        "conv5",
+        architectures,
+        {"a": DatasetContent(parameters, {3: columns})},
+        dict.fromkeys(SOURCE_FIELDS, ""),
+        {},
+        space.identity_many(architectures),
+    )
+    path = tmp_path_factory.mktemp("long") / "long.h5"
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "no blocks":
+            patch.setattr("nasbench.store.writer._MOST_BLOCKS", 0)
+        write(path, made)
+    with h5py.File(path) as file:
+        node = file["a/3/validation_accuracy"]
+        assert ("block_sha256" in node.attrs) == (request.param == "blocks")
+        if request.param == "blocks":
+            expected = [
+                hashlib.sha256(np.ascontiguousarray(node[i * 16384 : (i + 1) * 16384, step])).hexdigest()
+                for step in range(2)
+                for i in range(5)
+            ]
+            assert [digest.decode() for digest in node.attrs["block_sha256"]] == expected
+    return path
+
+
+def test_single_rows_are_those_of_the_file(long: Path) -> None:
+    table = Table(long)
+    with h5py.File(long) as file:
+        for row in (0, 16383, 16384, 40_000, LONG - 1):
+            counts = file["a/3/validation_accuracy"][row]
+            metrics = table.query(table.at_row(row), run=1)
+            assert metrics.validation_accuracy == counts[1, 1] / 100
+            assert metrics.parameters == file["a/parameters"][row]
+            assert table.curve(table.at_row(row), run=0).values.tolist() == (counts[:, 0] / 100).tolist()
+
+
+def test_a_forged_chunk_is_refused_in_single_rows(long: Path, tmp_path: Path) -> None:
+    """As a file that was forged before it was opened, and as one that is replaced under an open table."""
+    forged = tmp_path / "forged.h5"
+    forged.write_bytes(long.read_bytes())
+    table = Table(forged)
+    first, row = table.at_row(5), table.at_row(20_000)
+    assert table.query(row).parameters
+    with h5py.File(forged, "a") as file:
+        node = file["a/3/validation_accuracy"]
+        node[20_000, 1] = 99, 99  # through the library: all its checksums are right
+    for opened in (table, Table(forged)):
+        with pytest.raises(TableFileError, match=r"at /a/3/validation_accuracy, epoch 3.*the digest"):
+            opened.query(row)
+        assert opened.query(first, epoch=1).validation_accuracy >= 0  # another column
+
+
+def test_a_replaced_file_of_the_same_shape_is_refused(long: Path, tmp_path: Path) -> None:
+    path = tmp_path / "t.h5"
+    path.write_bytes(long.read_bytes())
+    table = Table(path)
+    row = table.at_row(20_000)
+    before = table.query(row)
+    sound = read_content(path)
+    values = sound.datasets["a"].columns["parameters"].values + 1
+    other = DatasetContent({"parameters": Column(values, "parameters")}, sound.datasets["a"].schedules)
+    write(path, sound._replace(datasets={"a": other}), force=True)
+    for ask in (lambda: table.query(row), lambda: table.column("parameters"), table.verify, lambda: table.curve(row)):
+        with pytest.raises(TableFileError, match=r"t\.h5: expected the table that was there when .* Open it again"):
+            ask()
+    # The same table in another file is the same table.
+    (tmp_path / "copy.h5").write_bytes(long.read_bytes())
+    (tmp_path / "copy.h5").replace(path)
+    assert table.query(row) == before
+
+
+def test_an_older_table_is_read_and_so_are_those_that_are_embedded(tmp_path: Path) -> None:
+    """A superblock without checksums is none of ours."""
+    write(tmp_path / "t.h5", content())
+    with h5py.File(tmp_path / "t.h5") as new, h5py.File(tmp_path / "old.h5", "w") as old:
+        for name in new:
+            new.copy(name, old)
+        for name, value in new.attrs.items():
+            old.attrs[name] = value
+    with pytest.raises(TableFileError, match=r"old\.h5: .*superblock version 0, expected 3"):
+        TableFile(tmp_path / "old.h5")
+    assert load("nasbench201").verify() == 16
+    assert load("conv5_16px_4epochs").verify() == 8

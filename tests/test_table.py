@@ -5,13 +5,20 @@ from __future__ import annotations
 import math
 import pickle
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from fractions import Fraction
 from multiprocessing import get_context
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 from nasbench import Fidelity, load
+from nasbench.convert.nats_bench import convert
+from nasbench.data import NASBENCH201
 from nasbench.errors import InvalidArchitectureError, NotRecordedError, TableFileError, UnknownNameError
+from nasbench.metrics import better_of
+from nasbench.spaces.nb_macro import NBMacro
 from nasbench.store import SOURCE_FIELDS, Column, DatasetContent, TableContent, read_content, write
 
 A, B, C = (0, 1, 2, 3, 4, 0), (4, 4, 4, 4, 4, 4), (1, 0, 0, 0, 0, 1)
@@ -295,3 +302,140 @@ def test_threads_share_a_table(path):
     table = load(path)
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(ask, [table] * 200)) == [[0.5, 0.9, 0.601]] * 200
+
+
+# Indexes and rows.
+
+SAMPLES = Path(__file__).resolve().parents[1] / ".." / "shared" / "data" / "nats_tss"
+
+
+@pytest.mark.skipif(not SAMPLES.is_dir(), reason="the sample files of NATS-Bench are not in ../shared/data/nats_tss")
+def test_an_index_is_that_of_the_official_files_whatever_else_is_in_the_table(tmp_path):
+    """The sample archives hold architectures 0, 11 and 284."""
+    write(tmp_path / "some.h5", convert(SAMPLES))
+    some, whole = load(tmp_path / "some.h5"), load("nasbench201")
+    assert some.indexes.tolist() == [0, 11, 284]
+    for row, index in enumerate((0, 11, 284)):
+        assert some.row(index) == row
+        assert some.at_row(row) == whole.at_row(index)
+        assert some.query(index, run=0).validation_accuracy == whole.query(index, run=0).validation_accuracy
+    with pytest.raises(InvalidArchitectureError, match=r"architecture 1, \|.*is not in some .*3 of 15,625"):
+        some.query(1)
+    for row in (3, -1, True, 0.0):
+        with pytest.raises(InvalidArchitectureError, match="is outside of some"):
+            some.at_row(row)
+
+
+def test_an_index_in_a_space_without_an_official_order(tmp_path):
+    some = load("conv5_16px_4epochs")
+    assert some.indexes is None
+    with pytest.raises(
+        InvalidArchitectureError, match=r"conv5 has no official order, .*7,962,624 architectures 301 are"
+    ):
+        some.query(5)
+    space = NBMacro()
+    everything = space.decode(np.random.default_rng(0).permutation(space.size))
+    counts = Column(np.ones((space.size, 1, 1), np.uint16), "images", (1,), 10)
+    group = {"a": DatasetContent({}, {1: {"validation_accuracy": counts}})}
+    write(tmp_path / "all.h5", TableContent("nb_macro", everything, group, dict.fromkeys(SOURCE_FIELDS, ""), {}))
+    complete = load(tmp_path / "all.h5")
+    assert complete.row(77) == 77
+    assert complete.at_row(77) == tuple(everything[77].tolist())
+
+
+@pytest.mark.parametrize("runs", [1, 63, 64, 65, 100, 200])
+def test_any_number_of_runs(tmp_path, runs):
+    rng = np.random.default_rng(runs)
+    counts = rng.integers(0, 1000, (3, 1, runs)).astype(np.uint16)
+    counts[rng.random(counts.shape) < 0.3] = MISSING
+    counts[0] = 7
+    group = {"a": DatasetContent({}, {4: {"validation_accuracy": Column(counts, "images", (4,), 1000)}})}
+    source = dict.fromkeys(SOURCE_FIELDS, "")
+    write(tmp_path / "many.h5", TableContent("nb201", np.array([A, B, C], np.uint8), group, source, {}))
+    table = load(tmp_path / "many.h5")
+    for row, architecture in enumerate((A, B, C)):
+        expected = [run for run in range(runs) if counts[row, 0, run] != MISSING]
+        assert list(table.runs(architecture)) == expected
+        for run in expected[-2:]:
+            assert table.query(architecture, run=run).validation_accuracy == counts[row, 0, run] / 1000
+        if expected:
+            mean = Fraction(sum(counts[row, 0, expected].tolist()), len(expected) * 1000)
+            assert table.query(architecture).validation_accuracy == float(mean)
+    assert list(table.runs(A)) == list(range(runs))
+
+
+# Other metrics.
+
+
+def test_everything_that_was_attached_can_be_asked_for(path, tmp_path):
+    sound = read_content(path)
+    old = sound.datasets["cifar10"]
+    attached = {
+        "pixel3_latency": Column(np.array([3.5, 1.25, np.nan]), "milliseconds"),
+        "energy": Column(np.array([3.0, 4.0, 5.0]), "joules"),
+        "synflow": Column(np.array([3.0, 4.0, 5.0]), "score"),
+        "naswot": Column(np.array([3.0, 4.0, 5.0]), "score", better="higher"),
+        "count": Column(np.array([3, 2**16 - 1, 2], np.uint16), "things"),
+    }
+    more = DatasetContent({**old.columns, **attached}, old.schedules)
+    write(tmp_path / "more.h5", sound._replace(datasets={"cifar10": more}))
+    table = load(tmp_path / "more.h5")
+    values = table.values(A, epoch=2, run=1)
+    assert values["pixel3_latency"] == 3.5
+    assert values["parameters"] == 7
+    assert values["validation_accuracy"] == 0.02
+    assert values["training_time"] == 2.0
+    assert "test_accuracy" not in values
+    assert math.isnan(table.values(C)["pixel3_latency"])
+    assert math.isnan(table.values(B)["count"])
+    assert table.values(C)["validation_accuracy"] == 0.601
+    assert table.info("pixel3_latency").unit == "milliseconds"
+    assert table.optimum("pixel3_latency") == (1.25, (B,))
+    assert table.optimum("energy") == (3.0, (A,))
+    assert table.optimum("naswot") == (5.0, (C,))
+    assert table.optimum("count", better="higher") == (3, (A,))
+    assert table.optimum("count", better="lower") == (2, (C,))
+    with pytest.raises(NotRecordedError, match=r"more synflow \[score\] is better: give better='higher' or better="):
+        table.optimum("synflow")
+    with pytest.raises(NotRecordedError, match="expected 'higher' or 'lower'"):
+        table.optimum("synflow", better="more")
+    with pytest.raises(NotRecordedError, match="Did you mean 'energy'"):
+        table.optimum("enrgy")
+    write(tmp_path / "again.h5", read_content(tmp_path / "more.h5"))
+    assert load(tmp_path / "again.h5").info("naswot").better == "higher"
+
+
+@pytest.mark.parametrize("metric", ["latency", "parameters", "flops", "training_time", "validation_accuracy"])
+def test_the_optimum_of_the_embedded_table_is_the_best_in_the_raw_file(metric):
+    with h5py.File(NASBENCH201) as file:
+        group = file["cifar10"]
+        if metric == "validation_accuracy":
+            counts = group["200/validation_accuracy"][:, 0].astype(float)
+            counts[counts == 65535] = np.nan
+            expected = np.nanmax(np.nanmean(counts, axis=1)) / 25_000
+        else:
+            expected = (group[metric] if metric in group else group[f"200/{metric}"])[()].min()
+    assert load("nasbench201").optimum(metric).value == pytest.approx(expected, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("metric", "unit", "better"),
+    [
+        ("validation_accuracy", "images", "higher"),
+        ("test_accuracy_full", "images", "higher"),
+        ("validation_loss", "cross-entropy", "lower"),
+        ("co2", "g", "lower"),
+        ("energy", "kWh", "lower"),
+        ("anything", "milliseconds", "lower"),
+        ("eyeriss_arithmetic_intensity", "ratio", None),
+        ("accuracy_time", "", None),
+        ("synflow", "score", None),
+    ],
+)
+def test_directions_of_metrics(metric, unit, better):
+    if better is None:
+        with pytest.raises(NotRecordedError):
+            better_of(metric, unit)
+        assert better_of(metric, unit, "lower") == "lower"
+    else:
+        assert better_of(metric, unit) == better

@@ -10,7 +10,14 @@ from nasbench.types import Architecture, Benchmark
 
 
 def architecture_of(text: str, table: Benchmark) -> Architecture | int:
-    """Read what people type for an architecture; text of the space comes first, since it may be all digits."""
+    """Read what people type for an architecture; text of the space comes first, since it may be all digits.
+
+    A number is the official index; ``row:5`` is what stands in a row of a table.
+    """
+    row = re.fullmatch(r"row:([0-9]{1,9})", text)
+    if row and hasattr(table, "at_row"):
+        found: Architecture = table.at_row(int(row[1]))
+        return found
     if re.fullmatch(r"[0-9]{1,9}(,[0-9]{1,9})+", text):
         return tuple(int(choice) for choice in text.split(","))
     try:
@@ -37,3 +44,11 @@ def choices_of(text: str, benchmark: Any) -> Architecture:
     if found >= len(official):
         raise InvalidArchitectureError(f"index {found} is outside of {benchmark.name}: 0 to {len(official) - 1}.")
     return tuple(official[found].tolist())
+
+
+def index_of(architecture: Architecture, benchmark: Benchmark) -> int | None:
+    """Return the official index of an architecture in its search space; None where there is no such order."""
+    official = benchmark.space.architectures
+    if official is None:
+        return None
+    return int((official == architecture).all(axis=1).argmax())

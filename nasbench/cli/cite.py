@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from nasbench import __version__
+from nasbench._text import printable
 from nasbench.cli.options import Commands, add_table, command
 
 
@@ -20,11 +21,11 @@ def do(options: argparse.Namespace) -> None:
 
     table = load(options.table, options.dataset)
     source = table.source
-    if source["citation"]:
-        print(source["citation"])
-    print(f"  {', '.join(filter(None, (source['name'], source['address'])))}")
+    if source["citation"]:  # of our own trainings there is none
+        print(printable(source["citation"]))
+    print(printable(f"  {', '.join(filter(None, (source['name'], source['address'])))}"))
     for name, title in (("licence", "licence"), ("sha256", "sha256 of the raw files")):
         if source.get(name):
-            print(f"  {title}: {source[name].replace(chr(10), '; ')}")
+            print(printable(f"  {title}: {source[name].replace(chr(10), '; ')}"))
     kind = {"recorded": "table", "predicted": "surrogate"}.get(table.origin, "benchmark")
     print(f"nasbench-suite {__version__}, {kind} {table.name}, digest {table.digest}.")

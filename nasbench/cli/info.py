@@ -5,16 +5,22 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from nasbench.cli.options import Commands, add_table, command
+from nasbench._text import printable
+from nasbench.cli.options import Commands, add_output, add_table, command
+from nasbench.cli.terminal import tell
 
 if TYPE_CHECKING:
     from nasbench.table import Table
+
+_TOLD = ("unit", "shape", "epochs", "images", "trained_on", "evaluated_on")
+"""Of each column."""
 
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = command(commands, "info", do, "describe a table: what it holds, from where, measured on which split")
     add_table(parser, positional=True)
+    add_output(parser, quiet=False)
 
 
 def do(options: argparse.Namespace) -> None:
@@ -24,12 +30,27 @@ def do(options: argparse.Namespace) -> None:
 
     table = load(options.table, options.dataset)
     if isinstance(table, Table):
-        _describe(table)
+        tell(options, _facts(table), lambda: _show(table))
     else:
-        _describe_benchmark(table)
+        tell(options, _facts_of_benchmark(table), lambda: _show_benchmark(table))
 
 
-def _describe(table: Table) -> None:
+def _facts(table: Table) -> dict[str, Any]:
+    """Return the same for machines."""
+    best = table.optimum("validation_accuracy") if "validation_accuracy" in table.metrics else None
+    return {
+        "name": table.name,
+        "architectures": len(table),
+        "space": table.space.name,
+        "datasets": table.datasets,
+        "columns": {name: {key: getattr(info, key) for key in _TOLD} for name, info in table.describe().items()},
+        "optimum": best and {"value": best.value, "architectures": list(map(table.space.format, best.architectures))},
+        "source": table.source,
+        "digest": table.digest,
+    }
+
+
+def _show(table: Table) -> None:
     from rich.console import Console
     from rich.table import Table as Grid
 
@@ -41,26 +62,45 @@ def _describe(table: Table) -> None:
     for name, info in table.describe().items():
         metric, _, schedule = name.partition("@")
         epochs = f"{len(info.epochs)}, {info.epochs[0]} to {info.epochs[-1]}" if len(info.epochs) > 1 else ""
-        unit = f"{info.unit} of {info.images:,}" if info.images else info.unit
+        unit = printable(f"{info.unit} of {info.images:,}" if info.images else info.unit)
         runs = str(info.shape[-1]) if schedule else ""
         grid.add_row(metric, unit, schedule, epochs or ", ".join(map(str, info.epochs)), runs)
         if info.evaluated_on:
             splits.append(f"{name}: trained on {info.trained_on}; measured on {info.evaluated_on}")
-    Console().print(grid)
-    print(*splits, sep="\n")
+    Console(markup=False).print(grid)
+    print(printable("\n".join(splits)))
     print(f"image datasets: {', '.join(table.datasets)}")
     for name in table.metrics:
         if name == "validation_accuracy":
             best = table.optimum(name)
             cells = ", ".join(table.space.format(a) for a in best.architectures)
             print(f"optimum: {name} {best.value:.6f}, mean over runs, by {cells}")
-    print(f"source: {table.source['name']}, {table.source['address']}")
-    print(f"licence: {table.source['licence']}")
-    print(f"not here: {table.source['elsewhere']}")
+    print(printable(f"source: {table.source['name']}, {table.source['address']}"))
+    print(printable(f"licence: {table.source['licence']}"))
+    print(printable(f"not here: {table.source['elsewhere']}"))
     print(f"digest: {table.digest}")
 
 
-def _describe_benchmark(benchmark: Any) -> None:
+def _facts_of_benchmark(benchmark: Any) -> dict[str, Any]:
+    """Return the same for machines."""
+    return {
+        "name": benchmark.name,
+        "origin": benchmark.origin,
+        "space": benchmark.space.name,
+        "dataset": benchmark.dataset,
+        "fidelities": benchmark.fidelities,
+        "source": benchmark.source,
+        "digest": benchmark.digest,
+        **(_facts_of_surrogate(benchmark) if benchmark.origin == "predicted" else {}),
+    }
+
+
+def _facts_of_surrogate(surrogate: Any) -> dict[str, Any]:
+    stated = {name: surrogate.manifest[name] for name in ("about", "table", "score_card", "made_with")}
+    return {"metrics": surrogate.metrics, **stated}
+
+
+def _show_benchmark(benchmark: Any) -> None:
     """Say what a surrogate predicts and how well, or what a live benchmark trains."""
     print(f"{benchmark.name}: {benchmark.origin}, {benchmark.space.size:,} combinations of {benchmark.space.name}")
     schedules: dict[int, list[int]] = {}
@@ -71,14 +111,14 @@ def _describe_benchmark(benchmark: Any) -> None:
         print(f"schedule {schedule}: {several}")
     print(f"image dataset: {benchmark.dataset}")
     if benchmark.origin == "predicted":
-        _describe_surrogate(benchmark)
+        _show_surrogate(benchmark)
     for name, title in (("name", "source"), ("address", "address"), ("licence", "licence")):
         if benchmark.source.get(name):
-            print(f"{title}: {benchmark.source[name]}")
+            print(printable(f"{title}: {benchmark.source[name]}"))
     print(f"digest: {benchmark.digest}")
 
 
-def _describe_surrogate(surrogate: Any) -> None:
+def _show_surrogate(surrogate: Any) -> None:
     about, mean = surrogate.manifest["about"], surrogate.manifest["score_card"].get("mean", {})
     print(f"metrics: {', '.join(surrogate.metrics)}")
     print(f"learnt: {about['metric']}, by the model {about['model']}, from {about['labels']:,} labels")

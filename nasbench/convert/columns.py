@@ -1,9 +1,9 @@
 """One's own columns, ``FILE.csv``, ``FILE.csv.gz`` or ``FILE.npz``: a number for each architecture and metric.
 
 A CSV file starts with a line of names. One column says which architecture a line is of: ``architecture`` (the text of
-the search space, or the choices separated by commas, which CSV needs in quotes) or ``index`` (the row of the table).
-Every other one is a metric; its name may be followed by its unit, ``energy [joules]``. An empty cell or ``nan`` is a
-missing value.
+the search space, or the choices separated by commas, which CSV needs in quotes), ``index`` (the official index) or
+``row`` (the row of the table). Every other one is a metric; its name may be followed by its unit, ``energy [joules]``.
+An empty cell or ``nan`` is a missing value.
 
 An NPZ file holds one array a metric, shape (n,), and ``architectures``, integers of shape (n, decisions); without that,
 the arrays are in the order of the table's rows. Values are kept in the precision they have.
@@ -143,10 +143,10 @@ def _lines(file: IO[bytes] | gzip.GzipFile, path: Path) -> Iterator[str]:
 
 def _header(header: list[str], place: str) -> tuple[int, dict[int, _Name]]:
     """Return which column says the architecture, and the names of the others by column."""
-    keys = [i for i, cell in enumerate(header) if cell in ("architecture", "index")]
+    keys = [i for i, cell in enumerate(header) if cell in ("architecture", "index", "row")]
     if len(keys) != 1:
         raise ConversionError(
-            f"{place}: expected names separated by commas, one of them 'architecture' or 'index' and not both; "
+            f"{place}: expected names separated by commas, exactly one of them 'architecture', 'index' or 'row'; "
             f"found {', '.join(header)[:200]!r}."
         )
     names = {i: _name(cell, f"{place}, column {i + 1}") for i, cell in enumerate(header) if i not in keys}
@@ -161,12 +161,19 @@ def _header(header: list[str], place: str) -> tuple[int, dict[int, _Name]]:
 
 def _parser(key: str, table: TableFile, space: SearchSpace) -> Callable[[str, str], Architecture]:
     """Return what reads a cell of the column that says the architecture."""
-    if key == "index":
-        rows = [*map(tuple, table.architectures().tolist())]
+    if key in ("index", "row"):
+        official = space.architectures if key == "index" else None
+        if key == "index" and official is None and table.size != space.distinct:
+            raise ConversionError(
+                f"{table.path}: {space.name} has no official order, and the table is not complete: nothing says what "
+                "an index means. Name the column 'row' (of the table) or 'architecture'."
+            )
+        rows = [*map(tuple, (table.architectures() if official is None else official).tolist())]
+        meaning = "a row of the table" if official is None else f"an official index of {space.name}"
 
         def parse(cell: str, place: str) -> Architecture:
             if not _INDEX.fullmatch(cell) or int(cell) >= len(rows):
-                raise ConversionError(f"{place}: {cell[:60]!r}, expected a row of the table, 0 to {len(rows) - 1}.")
+                raise ConversionError(f"{place}: {cell[:60]!r}, expected {meaning}, 0 to {len(rows) - 1}.")
             return rows[int(cell)]
     else:
 

@@ -112,6 +112,7 @@ class Description:
         for name in self.datasets or ("",):
             if name not in root.groups:
                 self._refuse(f"/{name}", "a group", "nothing")
+            self._check_name(name)
         return root
 
     def _check_members(self, root: DescribedGroup) -> None:
@@ -168,7 +169,13 @@ class Description:
                 self._refuse(f"{info.place}@images", "the number of images of an accuracy", "nothing")
         return infos
 
+    def _check_name(self, name: str) -> None:
+        """Names are printed, also where nobody expects a text from a file."""
+        if not name.isprintable():
+            self._refuse(repr(name), "a name without control characters", "one with them")
+
     def _info(self, group: DescribedGroup, name: str) -> ColumnInfo:
+        self._check_name(name)
         if name not in group.datasets:
             self._refuse(f"{group.place.rstrip('/')}/{name}", "a dataset", "nothing")
         node = group.datasets[name]

@@ -88,7 +88,7 @@ def test_accuracies_by_index_and_by_text(table: TableFile, tmp_path: Path) -> No
         assert found.column("cifar10-test").argmax() == 5374
         assert round(float(found.column("cifar10-test").max()), 2) == 89.16
 
-        write_csv(tmp_path / "out.csv", found, metrics=["cifar10-test", "imagenet-val"])
+        write_csv(tmp_path / "out.csv", found, metrics=["cifar10-test", "imagenet-val"], force=True)
         with (tmp_path / "out.csv").open(newline="") as file:
             out = [*csv.reader(file)]
         assert out[0] == ["index", "architecture", "cifar10-test [percent]", "imagenet-val [percent]"]
@@ -138,7 +138,7 @@ def test_architectures_of_an_npz(table: TableFile, tmp_path: Path) -> None:
 
 
 CSV_FAULTS = {
-    "": r"line 1: expected names .* 'architecture' or 'index' and not both; found ''",
+    "": r"line 1: expected names .* 'architecture', 'index' or 'row'; found ''",
     "arch,score\n1,2\n": r"line 1: expected names .* found 'arch, score'",
     "index;score\n1;2\n": r"line 1: expected names",
     "index,architecture,score\n": r"line 1: expected names",
@@ -150,9 +150,9 @@ CSV_FAULTS = {
     "index,a,a [ms]\n": r"line 1, column 2: 'a' names 2 columns",
     "index,a\n1,2\n\n3\n": r"line 4: 1 cells, expected 2, as in line 1",
     "index,a\n1,2,3\n": r"line 2: 3 cells, expected 2",
-    "index,a\n15625,2\n": r"line 2, column 1 \(index\): '15625', expected a row of the table, 0 to 15624",
-    "index,a\n-1,2\n": r"line 2, column 1 \(index\): '-1', expected a row",
-    "index,a\n1.0,2\n": r"line 2, column 1 \(index\): '1.0', expected a row",
+    "index,a\n15625,2\n": r"line 2, column 1 \(index\): '15625', expected an official index of nb201, 0 to 15624",
+    "index,a\n-1,2\n": r"line 2, column 1 \(index\): '-1', expected an official index",
+    "index,a\n1.0,2\n": r"line 2, column 1 \(index\): '1.0', expected an official index",
     "a,architecture\n1,|none|\n": r"line 2, column 2 \(architecture\): '\|none\|' is no NAS-Bench-201 cell",
     'a,architecture\n1,"0,0,0,0,0,5"\n': r"line 2, column 2 \(architecture\): \(0, 0, 0, 0, 0, 5\) is no architecture",
     'a,architecture\n1,"(0, 0, 0, 0, 0, 0)"\n': r"line 2, column 2 \(architecture\): .* is no NAS-Bench-201 cell",
@@ -298,8 +298,8 @@ def test_no_text_gives_anything_but_columns_or_one_error(table: TableFile, scrat
 def test_numbers_survive_csv_table_and_csv(table: TableFile, scratch: Path, values: dict[int, float | None]) -> None:
     with (scratch / "in.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["index", "a [J]"], *values.items()])
-    write(scratch / "a.h5", attach(table, read(scratch / "in.csv", table)))
-    write_csv(scratch / "out.csv", Table(scratch / "a.h5"), metrics=["a"])
+    write(scratch / "a.h5", attach(table, read(scratch / "in.csv", table)), force=True)
+    write_csv(scratch / "out.csv", Table(scratch / "a.h5"), metrics=["a"], force=True)
     with (scratch / "out.csv").open(newline="") as file:
         header, *lines = csv.reader(file)
     assert header == ["index", "architecture", "a [J]"]

@@ -137,8 +137,8 @@ def test_a_table_of_it_answers(path, tmp_path):
     store.write(tmp_path / "table.h5", content)
     table = Table(tmp_path / "table.h5")
     assert table.row(texts("tss")[9]) == 1
-    assert table.query(1, schedule=12).training_time == pytest.approx(12 * 5.0)
-    assert np.isnan(table.query(1, run=0).training_time)
+    assert table.query(9, schedule=12).training_time == pytest.approx(12 * 5.0)
+    assert np.isnan(table.query(9, run=0).training_time)
     assert table.source["sha256"] == f"NAS-Bench-201.pth {hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
