@@ -272,6 +272,13 @@ def test_digits_that_are_an_architecture_are_no_index(run: Run, macro: Path, tex
     assert out.splitlines()[0].endswith(f"(row {index})")
 
 
+def test_an_index_is_never_a_row_of_some_architectures(run: Run, macro: Path) -> None:
+    for index in ("0", "2"):
+        status, _, err = run("query", index, "--table", str(macro))
+        assert (status, err.count("\n")) == (1, 1)
+        assert "index" in err
+
+
 def test_the_mean_names_the_runs_of_the_schedule_that_was_asked_for(run: Run, macro: Path) -> None:
     words = ["query", "22212220", "--table", str(macro)]
     longest, short = values(run(*words)[1]), values(run(*words, "--schedule", "12")[1])
@@ -443,7 +450,8 @@ def test_an_evaluation_prints_json_or_its_files_alone(
     assert (status, err) == (0, "")
     found = json.loads(out)
     assert found == json.loads(Path("one/evaluation.json").read_text())
-    assert run(*words, "--out", "two", "--quiet")[1:] == ("two/evaluation.json\ntwo/evaluation.png\n", "")
+    files = [f"two/{name}\n" for name in ("evaluation.json", "evaluation.png", "timings.json")]
+    assert run(*words, "--out", "two", "--quiet")[1:] == ("".join(files), "")
 
 
 def test_python_m_nasbench_is_the_command() -> None:

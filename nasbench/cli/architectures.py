@@ -44,11 +44,3 @@ def choices_of(text: str, benchmark: Any) -> Architecture:
     if found >= len(official):
         raise InvalidArchitectureError(f"index {found} is outside of {benchmark.name}: 0 to {len(official) - 1}.")
     return tuple(official[found].tolist())
-
-
-def index_of(architecture: Architecture, benchmark: Benchmark) -> int | None:
-    """Return the official index of an architecture in its search space; None where there is no such order."""
-    official = benchmark.space.architectures
-    if official is None:
-        return None
-    return int((official == architecture).all(axis=1).argmax())

@@ -21,11 +21,10 @@ def do(options: argparse.Namespace) -> None:
 
     table = load(options.table, options.dataset)
     source = table.source
-    if source["citation"]:  # of our own trainings there is none
-        print(printable(source["citation"]))
-    print(printable(f"  {', '.join(filter(None, (source['name'], source['address'])))}"))
+    lines = [source["citation"], f"  {', '.join(filter(None, (source['name'], source['address'])))}"]
     for name, title in (("licence", "licence"), ("sha256", "sha256 of the raw files")):
         if source.get(name):
-            print(printable(f"  {title}: {source[name].replace(chr(10), '; ')}"))
+            lines.append(f"  {title}: {source[name].replace(chr(10), '; ')}")
     kind = {"recorded": "table", "predicted": "surrogate"}.get(table.origin, "benchmark")
-    print(f"nasbench-suite {__version__}, {kind} {table.name}, digest {table.digest}.")
+    lines.append(f"nasbench-suite {__version__}, {kind} {table.name}, digest {table.digest}.")
+    print(*(printable(line) for line in lines if line), sep="\n")

@@ -28,11 +28,11 @@ def do(options: argparse.Namespace) -> None:
     from nasbench.benchmark import load
     from nasbench.table import Table
 
-    table = load(options.table, options.dataset)
-    if isinstance(table, Table):
-        tell(options, _facts(table), lambda: _show(table))
+    benchmark = load(options.table, options.dataset)
+    if isinstance(benchmark, Table):
+        tell(options, _facts(benchmark), lambda: _show(benchmark))
     else:
-        tell(options, _facts_of_benchmark(table), lambda: _show_benchmark(table))
+        tell(options, _facts_of_benchmark(benchmark), lambda: _show_benchmark(benchmark))
 
 
 def _facts(table: Table) -> dict[str, Any]:
@@ -82,22 +82,17 @@ def _show(table: Table) -> None:
 
 
 def _facts_of_benchmark(benchmark: Any) -> dict[str, Any]:
-    """Return the same for machines."""
+    manifest = getattr(benchmark, "manifest", {})
     return {
         "name": benchmark.name,
         "origin": benchmark.origin,
         "space": benchmark.space.name,
+        "fidelities": [list(fidelity) for fidelity in benchmark.fidelities],
         "dataset": benchmark.dataset,
-        "fidelities": benchmark.fidelities,
         "source": benchmark.source,
         "digest": benchmark.digest,
-        **(_facts_of_surrogate(benchmark) if benchmark.origin == "predicted" else {}),
+        **{name: manifest[name] for name in ("about", "score_card", "table") if name in manifest},
     }
-
-
-def _facts_of_surrogate(surrogate: Any) -> dict[str, Any]:
-    stated = {name: surrogate.manifest[name] for name in ("about", "table", "score_card", "made_with")}
-    return {"metrics": surrogate.metrics, **stated}
 
 
 def _show_benchmark(benchmark: Any) -> None:
@@ -111,14 +106,14 @@ def _show_benchmark(benchmark: Any) -> None:
         print(f"schedule {schedule}: {several}")
     print(f"image dataset: {benchmark.dataset}")
     if benchmark.origin == "predicted":
-        _show_surrogate(benchmark)
+        _describe_surrogate(benchmark)
     for name, title in (("name", "source"), ("address", "address"), ("licence", "licence")):
         if benchmark.source.get(name):
             print(printable(f"{title}: {benchmark.source[name]}"))
     print(f"digest: {benchmark.digest}")
 
 
-def _show_surrogate(surrogate: Any) -> None:
+def _describe_surrogate(surrogate: Any) -> None:
     about, mean = surrogate.manifest["about"], surrogate.manifest["score_card"].get("mean", {})
     print(f"metrics: {', '.join(surrogate.metrics)}")
     print(f"learnt: {about['metric']}, by the model {about['model']}, from {about['labels']:,} labels")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from nasbench._text import printable
-from nasbench.cli.architectures import architecture_of, choices_of, index_of
+from nasbench.cli.architectures import architecture_of, choices_of
 from nasbench.cli.options import Commands, add_output, add_table, command
 from nasbench.cli.terminal import tell
 
@@ -43,8 +43,9 @@ def do(options: argparse.Namespace) -> None:
         others = {name: value for name, value in values.items() if name not in Metrics._fields}
     else:
         architecture = choices_of(options.architecture, table)
-        official = index_of(architecture, table)
-        where = "" if official is None else f" (index {official})"
+        official = table.space.architectures
+        if official is not None:
+            where = f" (index {int((official == architecture).all(axis=1).argmax())})"
     metrics = table.query(architecture, **asked)
     text = table.space.format(architecture)
     found = {"table": table.name, "digest": table.digest, "architecture": text, "choices": architecture}
