@@ -29,7 +29,7 @@ def do(options: argparse.Namespace) -> None:
     if options.out.exists() and not options.force:
         raise CampaignError(f"{options.out} exists; choose another --out, or give --force")
     merged = merge(options.tables)
-    write(options.out, merged.content)
+    write(options.out, merged.content, force=options.force)
     print_report(merged.content.report)
     if merged.both:
         print(f"{merged.both:,} trainings were in several tables, with equal counts; seconds are those of the first.")
