@@ -450,7 +450,9 @@ def test_an_evaluation_prints_json_or_its_files_alone(
     assert (status, err) == (0, "")
     found = json.loads(out)
     assert found == json.loads(Path("one/evaluation.json").read_text())
-    assert run(*words, "--out", "two", "--quiet")[1:] == ("two/evaluation.json\ntwo/evaluation.png\n", "")
+    assert run(*words, "--out", "two", "--quiet")[1].splitlines() == [
+        f"two/{name}" for name in ("evaluation.json", "evaluation.png", "timings.json")
+    ]
 
 
 def test_python_m_nasbench_is_the_command() -> None:

@@ -361,7 +361,7 @@ def test_a_table_that_was_replaced_is_another_table(tmp_path: Path) -> None:
     content = TableContent(
         "nb201", file.architectures(), {"cifar10": DatasetContent({}, {200: schedule})}, file.source, {}
     )
-    write(path, content)
+    write(path, content, force=True)
     second = compare(settings(table=str(path)), tmp_path / "second").histories["random_search"][0]
     assert first.header["benchmark"]["digest"] != second.header["benchmark"]["digest"]
     assert second.runs.tolist() == [0] * 5
