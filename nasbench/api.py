@@ -167,9 +167,9 @@ class NASBench:
             TrainingUnavailableError: Always.
         """
         raise TrainingUnavailableError(
-            f"evaluate() would train this network with TensorFlow and write to {model_dir!r}, which is not done here. For "
-            "a recorded training use query() or get_metrics_from_spec(); `nasbench verify` and `nasbench train-table nb101` "
-            "train with PyTorch, by the recipe of NAS-Bench-101."
+            f"evaluate() would train this network with TensorFlow and write to {model_dir!r}, which is not done here. "
+            "For a recorded training use query() or get_metrics_from_spec(); `nasbench verify` and `nasbench "
+            "train-table nb101` train with PyTorch, by the recipe of NAS-Bench-101."
         )
 
     def hash_iterator(self) -> KeysView[str]:
