@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from nasbench._files import refuse_existing
 from nasbench.cli.options import Commands, command
 from nasbench.cli.terminal import print_report
-from nasbench.errors import CampaignError
 
 
 def add(commands: Commands) -> None:
@@ -15,7 +15,7 @@ def add(commands: Commands) -> None:
     parser = command(commands, "merge", do, "put tables of trainings of one setting, made by train-table, into one")
     parser.add_argument("tables", nargs="+", type=Path, metavar="TABLE", help="at least two .h5 files")
     parser.add_argument("--out", type=Path, required=True, help="the .h5 file to write")
-    parser.add_argument("--force", action="store_true", help="overwrite a file that exists")
+    parser.add_argument("--force", action="store_true", help="replace --out if it exists")
 
 
 def do(options: argparse.Namespace) -> None:
@@ -26,8 +26,7 @@ def do(options: argparse.Namespace) -> None:
     with needing_torch("merge needs"):
         from nasbench.training.resume import merge
 
-    if options.out.exists() and not options.force:
-        raise CampaignError(f"{options.out} exists; choose another --out, or give --force")
+    refuse_existing(options.out, force=options.force)
     merged = merge(options.tables)
     write(options.out, merged.content, force=options.force)
     print_report(merged.content.report)

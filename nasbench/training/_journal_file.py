@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from nasbench._files import remove_left_over, temporary_name
 from nasbench.errors import JournalError, NasbenchError
 from nasbench.training.entries import json_of, training_of
 
@@ -290,7 +290,8 @@ def _modernise(connection: sqlite3.Connection) -> None:
 def _make(path: Path) -> None:
     """Make an empty journal under a temporary name and give it its own: nobody ever sees half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
+    remove_left_over(path.parent)
+    temporary = path.with_name(temporary_name(path.name))
     try:
         connection = sqlite3.connect(temporary, isolation_level=None)
         try:

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from nasbench._files import checked_path
 from nasbench.errors import JournalError
 from nasbench.spaces import SearchSpace
 from nasbench.training._journal_file import VERSION, JournalFile, insert
@@ -36,10 +37,13 @@ class Journal:
 
     Args:
         path: The SQLite file; the first :meth:`add` makes it.
+
+    Raises:
+        FileNameError: The path is no UTF-8 text.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path).absolute()
+        self.path = Path(checked_path(path)).absolute()
         self._file = JournalFile(self.path)
 
     def __repr__(self) -> str:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import re
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from _campaigns import SPACE, job, result
 
-from nasbench.errors import JournalError
+from nasbench._files import temporary_name
+from nasbench.errors import FileNameError, JournalError
 from nasbench.training.campaign import Task, sample
 from nasbench.training.journal import VERSION, Journal, Setting
 
@@ -210,3 +214,16 @@ def test_an_empty_file_is_a_cut_journal(tmp_path: Path):
         with pytest.raises(JournalError, match=r"empty\.db: is empty"):
             use()
     assert path.read_bytes() == b""
+
+
+def test_what_a_killed_process_left_of_a_new_journal_is_removed(tmp_path: Path):
+    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    left = tmp_path / re.sub("-[0-9]+-", f"-{int(done.stdout)}-", temporary_name("journal.db"))
+    left.write_bytes(b"half")
+    Journal(tmp_path / "journal.db").claim(JOB.recipe)
+    assert [path.name for path in tmp_path.iterdir()] == ["journal.db"]
+
+
+def test_a_path_that_is_no_text_is_refused():
+    with pytest.raises(FileNameError, match="no UTF-8"):
+        Journal("journal\udcff.db")

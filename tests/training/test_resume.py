@@ -275,7 +275,7 @@ def test_of_equal_counts_the_first_seconds_are_kept(tmp_path: Path):
     for order, seconds in (((slow, fast), [60, 60, 0.2]), ((fast, slow), [60, 0.2, 0.2])):
         merged = merge(order)
         assert (merged.trainings, merged.both) == (3, 1)
-        write(tmp_path / "merged.h5", merged.content)
+        write(tmp_path / "merged.h5", merged.content, force=True)
         found = load(tmp_path / "merged.h5")
         assert [found.query(a).training_time for a in ARCHITECTURES[:3]] == seconds
         assert found.report["devices"] == {"old": seconds.count(60), "cpu": 3 - seconds.count(60)}
@@ -319,5 +319,6 @@ def test_an_attached_column_does_not_stand_in_the_way(tmp_path: Path):
     content = read_content(path)
     black = content.datasets["black"]
     columns = {**black.columns, "naswot": Column(np.array([1.0, 2.0], np.float32), "score")}
+    path = tmp_path / "attached.h5"
     write(path, content._replace(datasets={"black": DatasetContent(columns, black.schedules)}))
     assert len(read_trainings(path).trainings.entries[2]) == 2
