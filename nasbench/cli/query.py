@@ -37,7 +37,7 @@ def do(options: argparse.Namespace) -> None:
         recorded = table.runs(architecture, schedule=asked["schedule"], epoch=asked["epoch"])
         runs = f"mean over runs {', '.join(map(str, recorded))}"
         others = {
-            f"{name} [{printable(table.info(name).unit)}]": value
+            f"{name} [{printable('fraction' if table.info(name).images else table.info(name).unit)}]": value
             for name, value in table.values(architecture, **asked).items()
             if name not in metrics._fields
         }
