@@ -36,7 +36,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
     """
     target = os.path.abspath(checked_path(path))
     folder, name = os.path.split(target)
-    temporary = os.path.join(folder, _temporary_name(name))
+    temporary = os.path.join(folder, temporary_name(name))
     with _naming(target, temporary):
         os.makedirs(folder, exist_ok=True)
         if folder not in _cleaned:
@@ -109,7 +109,8 @@ def canonical_json(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def _temporary_name(name: str) -> str:
+def temporary_name(name: str) -> str:
+    """Return the name under which this thread writes a file; :func:`remove_left_over` knows it."""
     short = name.encode()[:_LONGEST_NAME].decode(errors="ignore")
     return f".{short}.{_machine()}-{os.getpid()}-{threading.get_ident()}.partial"
 

@@ -145,12 +145,13 @@ def plain_dataset(group: h5py.Group, name: str) -> h5py.Dataset | None:
         return None
 
 
-def read_arrays(file: h5py.File, *, depth: int = 12) -> dict[str, NDArray[Any]]:
+def read_arrays(file: h5py.File, *, depth: int = 12, largest: int | None = None) -> dict[str, NDArray[Any]]:
     """Return all arrays of a file by their path (``"state/trees/left"``), each checked before it is read.
 
     Args:
         file: What :func:`open_file` opened.
         depth: Of groups within groups, at most.
+        largest: Bytes of all arrays together, at most: deflate can make a thousand times of what the file has.
 
     Raises:
         StorageError: There is a link, anything but groups and plain numbers, an array that the file cannot hold, or two
@@ -174,6 +175,9 @@ def read_arrays(file: h5py.File, *, depth: int = 12) -> dict[str, NDArray[Any]]:
                 raise StorageError(f"{path} is no plain array")
             if len(nodes) + len(waiting) > _MOST_MEMBERS:
                 raise StorageError(f"{group.name}: more than {_MOST_MEMBERS} groups and arrays")
+    total = sum(node.nbytes for node in nodes.values())
+    if largest is not None and total > largest:
+        raise StorageError(f"arrays of {total:,} bytes, expected {largest:,} at most")
     apart([extent for node in nodes.values() for extent in extents(stored(node))])
     return {path: read(node) for path, node in nodes.items()}
 

@@ -53,7 +53,7 @@ class OutOfDomainError(NasbenchError):
 
 
 class TrainingUnavailableError(NasbenchError, NotImplementedError):
-    """``evaluate`` was asked to train a network, which this release does not do."""
+    """``evaluate`` was asked to train a network, which other parts of this package do."""
 
 
 class NASBench:
@@ -161,14 +161,15 @@ class NASBench:
         self.total_epochs_spent = 0
 
     def evaluate(self, model_spec: ModelSpec, model_dir: str) -> NoReturn:
-        """Refuse: the original trains the network here, with TensorFlow.
+        """Refuse: the original trains the network here, with TensorFlow; here other commands do, with PyTorch.
 
         Raises:
             TrainingUnavailableError: Always.
         """
         raise TrainingUnavailableError(
-            f"evaluate() would train this network for real and write to {model_dir!r}, which this release does not do "
-            "yet: it answers from recorded trainings. Use query() or get_metrics_from_spec()."
+            f"evaluate() would train this network with TensorFlow and write to {model_dir!r}, which is not done here. "
+            "For a recorded training use query() or get_metrics_from_spec(); `nasbench verify` and `nasbench "
+            "train-table nb101` train with PyTorch, by the recipe of NAS-Bench-101."
         )
 
     def hash_iterator(self) -> KeysView[str]:

@@ -1,114 +1,44 @@
 """compare(): many runs of several algorithms on one benchmark, in parallel, resumable, into one folder.
 
 The folder holds ``manifest.json`` (what was asked, and the command that repeats it), ``histories/ALGORITHM.h5``, and
-``parts/`` while it is incomplete. A part depends on nothing but the manifest, so neither the number of workers nor an
-interruption changes a byte of the result.
+``parts/`` while it is incomplete. A run depends on its algorithm and the settings, not on other runs: neither the
+number of workers, nor an interruption, nor runs that were there before change a byte of the result.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import json
 import os
 import platform
-import re
 import shlex
-import shutil
 import signal
-import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nasbench import registry
-from nasbench._files import write_json
+from nasbench._comparison_folder import (
+    FORMAT,
+    LOCK,
+    Part,
+    claim,
+    finish,
+    history_file,
+    missing,
+    read_manifest,
+)
+from nasbench._lock import held
+from nasbench._processes import end_with_parent
+from nasbench.algorithms import Algorithm
 from nasbench.benchmark import load
-from nasbench.errors import ComparisonError
+from nasbench.errors import ComparisonError, NasbenchError, SearcherError
 from nasbench.history import History, load_histories, save_histories
-from nasbench.search import Rules, run
-from nasbench.types import Benchmark, Budget, Searcher
+from nasbench.search import Rules, run, what_to_do
+from nasbench.table import Table
+from nasbench.types import Benchmark, Budget
 
-FORMAT = "nasbench comparison"
-# Runs a part: an interruption costs seconds of work, and starting a part costs little beside it.
-_PART = 25
-
-
-class Algorithm(NamedTuple):
-    """A searcher and its arguments.
-
-    Written as ``regularized_evolution`` (a registered searcher) or ``my_search.py:MySearcher`` (a class in a file),
-    either followed by ``:population_size=50,sample_size=10`` to set arguments.
-    """
-
-    text: str
-    source: str
-    """The registered name, or the absolute path of the file."""
-    attribute: str
-    """The class in the file; empty for a registered name."""
-    settings: str
-    """What stands after the second colon."""
-    sha256: str | None
-    """Of the file when this was read; None for a registered name."""
-
-    @classmethod
-    def parse(cls, text: str) -> Algorithm:
-        """Read one algorithm.
-
-        Raises:
-            ComparisonError: The text is not of that form, or there is no such file.
-        """
-        source, _, settings = text.partition(":")
-        attribute = ""
-        if source.endswith(".py"):
-            attribute, _, settings = settings.partition(":")
-            if not attribute.isidentifier():
-                raise ComparisonError(f"{text!r}: write FILE.py:CLASS, such as my_search.py:MySearcher.")
-            if not os.path.isfile(source):
-                raise ComparisonError(f"{text!r}: there is no file {source!r} in {os.getcwd()}.")
-        if settings and not re.fullmatch(r"\w+=[\w.+-]+(,\w+=[\w.+-]+)*", settings):
-            raise ComparisonError(
-                f"{text!r}: arguments are written NAME=VALUE,NAME=VALUE, such as "
-                "regularized_evolution:population_size=50,sample_size=10."
-            )
-        if not attribute:
-            return cls(text, source, attribute, settings, None)
-        return cls(text, os.path.abspath(source), attribute, settings, _sha256(source))
-
-    @property
-    def label(self) -> str:
-        """The name in tables, plots and files."""
-        name = self.attribute or self.source
-        return f"{name}({self.settings})" if self.settings else name
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """Arguments by name; values are read as JSON, or else as text."""
-        pairs = (pair.split("=") for pair in self.settings.split(",") if pair)
-        return {name: _value(value) for name, value in pairs}
-
-    def build(self, benchmark: Benchmark, seed: Sequence[int]) -> Searcher:
-        """Make the searcher.
-
-        Raises:
-            UnknownNameError: Nobody registered this name.
-            ComparisonError: The file cannot be imported, has changed or has no such class, or the class refuses the
-                arguments.
-        """
-        kind = (
-            _class_in_file(self.source, self.attribute, self.sha256)
-            if self.sha256
-            else registry.find("searchers", self.source)
-        )
-        try:
-            searcher: Searcher = kind(benchmark.space, seed=seed, **self.arguments)
-        except (TypeError, ValueError) as error:
-            raise ComparisonError(
-                f"{self.text}: cannot be made with (space, seed=..., {self.settings}): {error}"
-            ) from error
-        return searcher
+__all__ = ["Algorithm", "Comparison", "Settings", "compare", "read_comparison"]
 
 
 class Settings(NamedTuple):
@@ -146,55 +76,57 @@ def compare(
     *,
     workers: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    force: bool = False,
 ) -> Comparison:
     """Run the comparison, or go on with an interrupted one, and leave all histories in ``out``.
 
     Run r of every algorithm has the seed (seed, r, 0), and run() draws what it sees from (seed, r, 1).
 
+    What ``out`` has already is used again: of a comparison with the same benchmark, budget, seed and rules all finished
+    runs of the algorithms that are asked for, as long as their files and this package are as they were. A change in a
+    file that an algorithm imports is not noticed. Other finished runs stay in ``parts/``, outside of the result.
+
     Args:
         settings: What is compared.
         out: The folder; made if it does not exist.
-        workers: Processes.
+        workers: Processes; they end within two seconds of this one, however it ends.
         progress: Called with the numbers of finished and of all runs.
+        force: Delete a comparison that is in ``out``, and start over.
 
     Raises:
-        ComparisonError: ``out`` holds another comparison, an algorithm is named twice or cannot be made, or a number is
-            not positive.
-        SearcherError: A searcher broke the ask/tell contract.
+        ComparisonError: ``out`` holds another comparison, or another process works there; an algorithm is named twice,
+            cannot be made, or proposes what a table of some architectures has not; a number is not positive; or a
+            worker was killed.
+        SearcherError: A searcher broke the ask/tell contract, or raised something. The message names algorithm, run,
+            seed and evaluation; ``traceback`` holds the frames of the searcher's own file.
         UnknownNameError: There is no such table, image dataset or searcher.
         TableFileError: The table is not sound.
         HistoryFileError: A history that is there already is damaged; delete it to have it made again.
     """
-    from joblib import Parallel, delayed
-
     folder = Path(out).absolute()  # workers are used again, and stay in the folder in which they were started
     benchmark: Benchmark = load(settings.table, settings.dataset)
     _check(settings, benchmark, workers)
-    _claim(folder, settings, benchmark)
-    histories, parts = folder / "histories", folder / "parts"
-    tasks = [
-        (algorithm, start, parts / f"{algorithm.label}-{start:06d}.h5")
-        for start in range(0, settings.runs, _PART)
-        for algorithm in settings.algorithms
-        if not (histories / f"{algorithm.label}.h5").exists()
-    ]
-    missing = [task for task in tasks if not task[2].exists()]
-    total = settings.runs * len(settings.algorithms)
-    done = total - sum(_size(settings, start) for _, start, _ in missing)
-    progress(done, total)
-    jobs = (delayed(_part)(settings, benchmark.locator, benchmark.digest, *task) for task in missing)
-    processes = min(workers, max(len(missing), 1))
-    if processes > 1:
-        _start(processes)
-    for finished in Parallel(n_jobs=processes, return_as="generator_unordered")(jobs):
-        done += finished
+    with held(folder / LOCK, ComparisonError, "Wait for it, or choose another --out."):
+        manifest = _manifest(settings, benchmark, folder.name)
+        claim(folder, manifest, force=force)
+        parts = list(missing(folder, manifest["settings"]))
+        total = settings.runs * len(settings.algorithms)
+        done = total - sum(part.stop - part.start for part in parts)
         progress(done, total)
-    for algorithm in dict.fromkeys(algorithm for algorithm, _, _ in tasks):
-        whole = [h for other, _, path in tasks if other == algorithm for h in load_histories(path)]
-        save_histories(histories / f"{algorithm.label}.h5", whole)
-    shutil.rmtree(parts, ignore_errors=True)
-    labels = [algorithm.label for algorithm in settings.algorithms]
-    return Comparison(settings, benchmark, {label: load_histories(histories / f"{label}.h5") for label in labels})
+        try:
+            for finished in _finished(settings, benchmark, folder, parts, workers):
+                done += finished
+                progress(done, total)
+        except NasbenchError as error:
+            raise _bare(error) from None
+        except BrokenProcessPool:
+            raise ComparisonError(
+                "a worker process was killed, perhaps because memory ran out. The same command goes on where it "
+                "stopped; fewer --workers need less memory."
+            ) from None
+        finish(folder, manifest["settings"])
+        labels = [algorithm.label for algorithm in settings.algorithms]
+        return Comparison(settings, benchmark, {label: load_histories(history_file(folder, label)) for label in labels})
 
 
 def read_comparison(
@@ -213,7 +145,7 @@ def read_comparison(
         HistoryFileError: A history is damaged.
     """
     path = Path(folder) / "manifest.json"
-    manifest = _manifest(path)
+    manifest = read_manifest(path)
     settings = manifest["settings"]
     try:
         name, dataset, digest = (str(settings[key]) for key in ("table", "dataset", "table_digest"))
@@ -226,10 +158,25 @@ def read_comparison(
             f"{path}: the comparison was made on {name} with the digest {digest[:16]}; {table or name} has "
             f"{benchmark.digest[:16]}. Give the table that it was made on with --table."
         )
-    files = {label: Path(folder) / "histories" / f"{label}.h5" for label in labels}
+    files = {label: history_file(Path(folder), label) for label in labels}
     if not labels or not all(file.exists() for file in files.values()):
         raise ComparisonError(f"{path}: the comparison is not finished. Go on with it: {manifest.get('command')}")
     return benchmark, {label: load_histories(file) for label, file in files.items()}
+
+
+def _finished(settings: Settings, benchmark: Benchmark, folder: Path, parts: list[Part], workers: int) -> Iterator[int]:
+    """Make parts; yield the number of runs of each as it is finished."""
+    from joblib import Parallel, delayed
+
+    processes = min(workers, max(len(parts), 1))
+    if processes > 1:
+        _start(processes)
+    algorithms = {algorithm.label: algorithm for algorithm in settings.algorithms}
+    jobs = (
+        delayed(_part)(settings, benchmark.locator, benchmark.digest, algorithms[part.label], part, folder)
+        for part in parts
+    )
+    yield from Parallel(n_jobs=processes, return_as="generator_unordered")(jobs)
 
 
 def _start(processes: int) -> None:
@@ -240,33 +187,38 @@ def _start(processes: int) -> None:
         return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        Parallel(n_jobs=processes)(delayed(int)() for _ in range(processes))
+        Parallel(n_jobs=processes)(delayed(end_with_parent)() for _ in range(processes))
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-def _part(settings: Settings, locator: str, digest: str, algorithm: Algorithm, start: int, path: Path) -> int:
+def _part(settings: Settings, locator: str, digest: str, algorithm: Algorithm, part: Part, folder: Path) -> int:
     """Do the runs of one part; return how many."""
+    end_with_parent()
     benchmark = _benchmark(locator, settings.dataset, digest)
-    size = _size(settings, start)
     save_histories(
-        path,
-        (
-            run(
-                algorithm.build(benchmark, [settings.seed, r, 0]),
-                benchmark,
-                settings.budget,
-                seed=[settings.seed, r, 1],
-                rules=settings.rules,
-            )
-            for r in range(start, start + size)
-        ),
+        part.path(folder), (_search(settings, benchmark, algorithm, r) for r in range(part.start, part.stop))
     )
-    return size
+    return part.stop - part.start
 
 
-def _size(settings: Settings, start: int) -> int:
-    return min(_PART, settings.runs - start)
+def _search(settings: Settings, benchmark: Benchmark, algorithm: Algorithm, r: int) -> History:
+    try:
+        searcher = algorithm.build(benchmark, [settings.seed, r, 0])
+        return run(searcher, benchmark, settings.budget, seed=[settings.seed, r, 1], rules=settings.rules)
+    except (SearcherError, ComparisonError) as error:
+        named = type(error)(f"run {r} of {algorithm.label}: {error}")
+        named.traceback = error.traceback
+        raise named from error
+
+
+def _bare(error: NasbenchError) -> NasbenchError:
+    """Return an error without the frames of workers and of joblib; those of the user's code become a note to it."""
+    bare = type(error)(str(error))
+    bare.traceback = error.traceback
+    if bare.traceback:
+        bare.add_note(bare.traceback)
+    return bare
 
 
 @cache
@@ -276,29 +228,6 @@ def _benchmark(locator: str, dataset: str, digest: str) -> Benchmark:
     if benchmark.digest != digest:
         raise ComparisonError(f"{locator}: has changed since the comparison started. Choose another --out.")
     return benchmark
-
-
-def _sha256(path: str) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
-@cache
-def _class_in_file(path: str, name: str, sha256: str) -> Any:
-    if _sha256(path) != sha256:  # each worker imports it once: all must get what the manifest states
-        raise ComparisonError(f"{path}: has changed since the comparison started. Choose another --out.")
-    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
-    if spec is None or spec.loader is None:
-        raise ComparisonError(f"{path}: cannot be imported as a Python file.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(spec.name, module)  # where dataclasses look for it
-    sys.path.insert(0, str(Path(path).resolve().parent))  # as for a script: it may import its neighbours
-    try:
-        spec.loader.exec_module(module)
-    except (ImportError, SyntaxError) as error:
-        raise ComparisonError(f"{path}: cannot be imported: {error}") from error
-    if not hasattr(module, name):
-        raise ComparisonError(f"{path}: has no class {name!r}.")
-    return getattr(module, name)
 
 
 def _check(settings: Settings, benchmark: Benchmark, workers: int) -> None:
@@ -313,70 +242,50 @@ def _check(settings: Settings, benchmark: Benchmark, workers: int) -> None:
         raise ComparisonError(f"algorithms must be named, each once; found twice: {', '.join(twice) or 'none at all'}.")
     for algorithm in settings.algorithms:
         algorithm.build(benchmark, [settings.seed, 0, 0])  # fails now rather than after minutes
+        if isinstance(benchmark, Table) and len(benchmark) < benchmark.space.size:
+            _check_first_trial(algorithm, benchmark, settings)
 
 
-def _claim(folder: Path, settings: Settings, benchmark: Benchmark) -> None:
-    """Write the manifest, or make sure that the one that is there asks for the same."""
+def _check_first_trial(algorithm: Algorithm, table: Table, settings: Settings) -> None:
+    """Say what to do where an algorithm's first proposal is none of those that a table has."""
+    # A seed of no run: with that of the first, what was drawn for a table would be drawn again.
+    searcher = algorithm.build(table, [settings.seed, 0, 2])
+    try:
+        trial = searcher.ask()
+    except Exception:  # which the first run will report
+        return
+    advice = what_to_do(table, trial, settings.table)
+    if advice:
+        proposal = table.space.format(table.space.check(trial[0]))
+        raise ComparisonError(f"{algorithm.label} proposes {proposal}, which {table.name} does not have.{advice}")
+
+
+def _manifest(settings: Settings, benchmark: Benchmark, name: str) -> dict[str, Any]:
     from nasbench import __version__
 
-    asked = {
-        "table": settings.table,
-        "dataset": settings.dataset,
-        "table_digest": benchmark.digest,
-        "algorithms": [{"algorithm": a.label, "sha256": a.sha256} for a in settings.algorithms],
-        "budget": settings.budget._asdict(),
-        "runs": settings.runs,
-        "seed": settings.seed,
-        "rules": settings.rules._asdict(),
-        "nasbench": __version__,
-    }
-    path = folder / "manifest.json"
-    if path.exists():
-        found = _manifest(path)["settings"]
-        differing = [name for name in asked if found.get(name) != asked[name]]
-        if not differing:
-            return
-        # A comparison that never finished a part, say because its searcher had a fault, leaves nothing to mix up.
-        if any(folder.glob("parts/*.h5")) or any(folder.glob("histories/*.h5")):
-            raise ComparisonError(
-                f"{folder}: holds another comparison, which differs in {', '.join(differing)}. "
-                "Choose another --out, or delete the folder."
-            )
-    elif folder.exists() and any(not file.name.endswith(".partial") for file in folder.iterdir()):
-        raise ComparisonError(f"{folder}: is neither empty nor a comparison. Choose another --out.")
-    write_json(
-        path,
-        {
-            "format": FORMAT,
-            "command": settings.command(folder.name),
-            "settings": asked,
-            "made_with": {"python": platform.python_version(), **_versions("numpy", "h5py", "scipy")},
-            "source": benchmark.source,
+    return {
+        "format": FORMAT,
+        "command": settings.command(name),
+        "settings": {
+            "table": settings.table,
+            "dataset": settings.dataset,
+            "table_digest": benchmark.digest,
+            "algorithms": [{"algorithm": a.label, "sha256": a.sha256} for a in settings.algorithms],
+            "budget": settings.budget._asdict(),
+            "runs": settings.runs,
+            "seed": settings.seed,
+            "rules": settings.rules._asdict(),
+            "nasbench": __version__,
         },
-    )
-
-
-def _manifest(path: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        if manifest["format"] == FORMAT and isinstance(manifest["settings"], dict):
-            return dict(manifest)
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    raise ComparisonError(f"{path}: is no manifest of a comparison. Choose another --out.")
+        "made_with": {"python": platform.python_version(), **_versions("numpy", "h5py", "scipy")},
+        "source": benchmark.source,
+    }
 
 
 def _versions(*distributions: str) -> dict[str, str]:
     from importlib.metadata import version
 
     return {name: version(name) for name in distributions}
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def _budget_text(budget: Budget) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.metadata import PackageNotFoundError, version
 
-_OURS = "nasbench-suite"
-_PACKAGES = ("nasbench", "surrogates", "baselines")
+from nasbench._packages import OURS, PACKAGES, trouble_with
+
 _OPTIONAL = {
     "scikit-learn": "surrogates",
     "xgboost": "surrogates",
@@ -19,28 +19,15 @@ _OPTIONAL = {
 def versions() -> dict[str, str]:
     """Return what is installed of all that the project uses."""
     found = {"python": platform.python_version()}
-    for name in (_OURS, "numpy", "h5py", "scipy", "matplotlib", "rich", "joblib", "pooch", *_OPTIONAL):
+    for name in (OURS, "numpy", "h5py", "scipy", "matplotlib", "rich", "joblib", "pooch", *_OPTIONAL):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             extra = _OPTIONAL.get(name)
-            found[name] = f"not installed (pip install '{_OURS}[{extra}]')" if extra else "not installed"
+            found[name] = f"not installed (pip install '{OURS}[{extra}]')" if extra else "not installed"
     return found
 
 
 def problems() -> list[str]:
-    """Return one sentence a problem.
-
-    Google's NAS-Bench-101 code also installs a folder ``nasbench``, and PyPI has a ``baselines``: whichever was
-    installed last overwrote the other.
-    """
-    owners = packages_distributions()
-    found = []
-    for package in _PACKAGES:
-        others = sorted({owner for owner in owners.get(package, []) if owner != _OURS})
-        if others:
-            found.append(
-                f"the package {package!r} is also installed by {', '.join(others)}; one overwrites the other. "
-                f"Run: pip uninstall {' '.join(others)} && pip install --force-reinstall {_OURS}"
-            )
-    return found
+    """Return one sentence a problem: another distribution, or a file, that has the name of a package of ours."""
+    return [trouble for trouble in map(trouble_with, PACKAGES) if trouble]

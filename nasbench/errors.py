@@ -10,6 +10,9 @@ from collections.abc import Iterable
 class NasbenchError(Exception):
     """Root of all errors raised on purpose by nasbench, surrogates and baselines."""
 
+    traceback: str = ""
+    """Where a user's own code failed, as Python prints it but without our frames; empty where it did not."""
+
 
 class InvalidArchitectureError(NasbenchError, ValueError):
     """A text, tuple, index or array is no architecture of the search space."""
@@ -87,12 +90,16 @@ class CheckpointError(NasbenchError, ValueError):
     """A checkpoint is damaged, of another training, or cannot be written; the one before it is left as it was."""
 
 
+class StaleCheckpointError(CheckpointError):
+    """A checkpoint that is there and readable, but of no use: it is damaged, or of another training."""
+
+
 class JournalError(NasbenchError, ValueError):
     """A file is no readable journal of trainings, or holds trainings of other settings."""
 
 
 class CampaignError(NasbenchError, ValueError):
-    """A campaign of trainings cannot start: nothing to train, no such engine, or no such workers."""
+    """A campaign of trainings cannot start or go on from a table, or tables of trainings cannot be merged."""
 
 
 class WeightsFileError(NasbenchError, ValueError):
@@ -101,6 +108,10 @@ class WeightsFileError(NasbenchError, ValueError):
 
 class MissingPackageError(NasbenchError, ImportError):
     """What was asked for needs a package of an extra that is not installed."""
+
+
+class PackageConflictError(NasbenchError, ImportError):
+    """Another distribution, or a file of one's own, has the name of a package of ours and hides it."""
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], *, hint: str = "") -> UnknownNameError:

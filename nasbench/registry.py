@@ -10,7 +10,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Literal
 
-from nasbench.errors import unknown_name
+from nasbench._packages import trouble_with
+from nasbench.errors import MissingPackageError, PackageConflictError, unknown_name
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -73,10 +74,22 @@ def find(kind: Kind, name: str) -> Any:
 
     Raises:
         UnknownNameError: Nobody registered this name; the message has the nearest one.
+        MissingPackageError: It needs a package that is not installed.
+        PackageConflictError: It is ours, but its package is hidden by another one of that name.
     """
     if name in _BUILT_IN[kind]:
         module, attribute = _BUILT_IN[kind][name].split(":")
-        return getattr(importlib.import_module(module), attribute)
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except Exception as error:  # another package may fail in any way
+            conflict = trouble_with(module.partition(".")[0])
+            if conflict:
+                raise PackageConflictError(f"{name}: {conflict}.") from error
+            if isinstance(error, ModuleNotFoundError):
+                raise MissingPackageError(
+                    f"{name} needs {error.name}, which is not installed: pip install 'nasbench-suite[surrogates]'."
+                ) from error
+            raise
     others = _third_party(kind)
     if name in others:
         return others[name].load()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 from functools import cache
-from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from nasbench._usercode import frames_of
 from nasbench.errors import InvalidArchitectureError, NotRecordedError, RulesError, SearcherError
 from nasbench.history import History
 from nasbench.randomness import Uniforms
@@ -16,6 +16,7 @@ from nasbench.types import Architecture, Benchmark, Budget, Fidelity, Metrics, S
 
 _LONGEST = (None, None)
 _LONGEST_FREE_STREAK = 100_000
+_LONGEST_TEXT = 300
 
 
 class Rules(NamedTuple("Rules", [("observe", Literal["run", "mean"]), ("repeats_cost", bool)])):
@@ -54,31 +55,34 @@ def run(searcher: Searcher, benchmark: Benchmark, budget: Budget, *, seed: Seed,
         rules: See :class:`Rules`.
 
     Raises:
-        SearcherError: The searcher lacks ask() or tell(); it proposed something that is no trial, no architecture of
-            the space, or not recorded; or it repeated what costs nothing so long that the budget would never end.
+        SearcherError: The searcher lacks ask() or tell(), or one of them raised something; it proposed something that
+            is no trial, no architecture of the space, or not recorded; or it repeated what costs nothing so long that
+            the budget would never end. The message names evaluation and seed, ``traceback`` holds where it failed.
         NotRecordedError: The benchmark has no validation accuracy to tell.
     """
     random = Uniforms(np.random.default_rng(seed)).random
     draws = rules.observe == "run"
     amount, unit = budget
     seen: set[tuple[Architecture, Fidelity | None]] = set()
-    architectures: list[Architecture] = []
+    architectures: list[bytes] = []
     answers: list[Metrics] = []
     costs: list[float] = []
     seconds: list[float] = []
     spent: float = 0
     free = 0
     chosen: int | None = None
-    for method in ("ask", "tell"):
-        if not callable(getattr(searcher, method, None)):
-            raise SearcherError(
-                f"{type(searcher).__name__} has no method {method}(): a searcher needs ask() and tell()."
-            )
+    check_methods(searcher)
     ask, tell, query, recorded_runs = searcher.ask, searcher.tell, benchmark.query, benchmark.runs
     while spent < amount:
-        trial = ask()
+        try:
+            trial = ask()
+        except Exception as error:
+            raise _raised(searcher, "ask", error, len(answers), seed) from error
         try:
             architecture, fidelity = trial
+            if not isinstance(architecture, tuple):  # a table would take text and indexes too
+                raise TypeError("expected Trial(architecture), with the architecture as a tuple of integers.")
+            choices = bytes(architecture)
             schedule, epoch = fidelity or _LONGEST
             if draws:
                 runs = recorded_runs(architecture, schedule=schedule, epoch=epoch)
@@ -86,7 +90,8 @@ def run(searcher: Searcher, benchmark: Benchmark, budget: Budget, *, seed: Seed,
             metrics = query(architecture, schedule=schedule, epoch=epoch, run=chosen)
         except (InvalidArchitectureError, NotRecordedError, TypeError, ValueError) as error:
             raise SearcherError(
-                f"{type(searcher).__name__}.ask() returned {trial!r}, which {benchmark.name} cannot answer: {error}"
+                f"{type(searcher).__name__}.ask() returned {_line(repr(trial))} at {_when(len(answers), seed)}, which "
+                f"{benchmark.name} cannot answer: {error}{what_to_do(benchmark, trial)}"
             ) from error
         accuracy = metrics.validation_accuracy
         if accuracy != accuracy:
@@ -111,15 +116,18 @@ def run(searcher: Searcher, benchmark: Benchmark, budget: Budget, *, seed: Seed,
         spent += cost
         if spent > amount:
             break
-        architectures.append(architecture)
+        architectures.append(choices)
         answers.append(metrics)
         costs.append(cost)
         seconds.append(time)
-        tell(trial, accuracy)
-    choices = np.frombuffer(bytes(chain.from_iterable(architectures)), np.uint8)
+        try:
+            tell(trial, accuracy)
+        except Exception as error:
+            raise _raised(searcher, "tell", error, len(answers) - 1, seed) from error
+    decisions = len(benchmark.space.choices)
     return History(
         header=_header(searcher, benchmark, budget, seed, rules),
-        architectures=choices.reshape(len(architectures), len(benchmark.space.choices)),
+        architectures=np.frombuffer(b"".join(architectures), np.uint8).reshape(len(architectures), decisions),
         schedules=np.array([metrics.schedule for metrics in answers], np.int32),
         epochs=np.array([metrics.epoch for metrics in answers], np.int32),
         runs=np.array([-1 if metrics.run is None else metrics.run for metrics in answers], np.int32),
@@ -128,6 +136,60 @@ def run(searcher: Searcher, benchmark: Benchmark, budget: Budget, *, seed: Seed,
         cost=np.array(costs, np.float64),
         seconds=np.array(seconds, np.float64),
     )
+
+
+def check_methods(searcher: object) -> None:
+    """Make sure that a searcher has what it needs.
+
+    Raises:
+        SearcherError: It lacks ask() or tell().
+    """
+    for method in ("ask", "tell"):
+        if not callable(getattr(searcher, method, None)):
+            raise SearcherError(
+                f"{type(searcher).__name__} has no method {method}(): a searcher needs ask() and tell()."
+            )
+
+
+def what_to_do(benchmark: Benchmark, trial: object, table: str = "") -> str:
+    """Return what helps where a searcher asks a table of some architectures for another one; else nothing.
+
+    Args:
+        benchmark: What was asked.
+        trial: For what.
+        table: The name by which people open it; by default its path.
+    """
+    from nasbench.table import Table
+
+    space = benchmark.space
+    architecture = trial[0] if isinstance(trial, tuple) and trial else None
+    if not isinstance(benchmark, Table) or not space.is_valid(architecture) or architecture in benchmark:
+        return ""
+    of = "" if space.constrained else f"of {space.size:,} "  # how many are valid is known of no other space
+    return (
+        f" It has {len(benchmark):,} {of}architectures of {space.name}. Fit a surrogate, which answers for all of "
+        f"them (nasbench fit --table {table or benchmark.path} --out FOLDER), and search with --table "
+        f"surrogate:FOLDER; or train what is asked for, with --table live:{space.name}; or write a search that "
+        f"proposes only what {benchmark.name} has."
+    )
+
+
+def _raised(searcher: Searcher, method: str, error: Exception, done: int, seed: Seed) -> SearcherError:
+    """Return the error for an exception out of a searcher's own code."""
+    name = type(searcher).__name__
+    found = SearcherError(f"{name}.{method}() raised {type(error).__name__} at {_when(done, seed)}: {_line(error)}")
+    found.traceback = frames_of(error, type(searcher))
+    return found
+
+
+def _line(value: object) -> str:
+    """Return a text on one line, cut where it is long: of an array, or a message of many lines."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."
+
+
+def _when(done: int, seed: Seed) -> str:
+    return f"evaluation {done + 1} (seed {seed})"
 
 
 def _header(searcher: Searcher, benchmark: Benchmark, budget: Budget, seed: Seed, rules: Rules) -> dict[str, Any]:

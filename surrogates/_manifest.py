@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from nasbench._files import canonical_json
+from nasbench._text import printable
 from nasbench.errors import NasbenchError
 from nasbench.types import Fidelity
 from surrogates.surrogate import ACCURACIES, About
@@ -17,8 +18,10 @@ from surrogates.surrogate import ACCURACIES, About
 FORMAT, VERSION = "nasbench surrogate", 2
 """Version 1 had trees as XGBoost's own JSON, which nobody else can check: it is read no more."""
 MANIFEST, ARRAYS = "surrogate.json", "arrays.h5"
-_LARGEST = {MANIFEST: 2**24, ARRAYS: 2**30}
+LARGEST = {MANIFEST: 2**24, ARRAYS: 2**30}
 """Bytes of a file, at most."""
+MOST_NUMBERS = 2**32
+"""Bytes of all arrays, at most, inflated."""
 MOST_LABELS = 2**15
 """Every surrogate has Gaussian processes, whose matrices have as many rows and columns: of 8 GiB then."""
 
@@ -64,7 +67,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(manifest.get("about"), dict) or not isinstance(manifest.get("score_card"), dict):
         raise SurrogateFolderError(f"{folder}: {MANIFEST} does not say what it is about, or how good.")
     for texts, names in ((table, _TEXTS), (table["source"], tuple(table["source"]))):
-        texts.update({name: _printable(texts[name]) for name in names})
+        texts.update({name: printable(texts[name]) for name in names})
     return manifest
 
 
@@ -76,18 +79,13 @@ def _no_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is no number")
 
 
-def _printable(text: str) -> str:
-    """Return a text without what would steer a terminal; lines may end."""
-    return "".join(one if one.isprintable() or one == "\n" else "�" for one in text)
-
-
 def content_of(folder: Path, name: str) -> bytes:
     """Return what a file of a folder holds; of plain files alone, since reading a pipe or a device may never end.
 
     Raises:
         SurrogateFolderError: It is not there, is no plain file, too large, or cannot be read.
     """
-    path, largest = folder / name, _LARGEST[name]
+    path, largest = folder / name, LARGEST[name]
     flags = [getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY")]
     try:
         found = os.lstat(path)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,10 +14,11 @@ from numpy.typing import NDArray
 from nasbench import registry
 from nasbench.errors import NotRecordedError, unknown_name
 from nasbench.spaces import SearchSpace
-from nasbench.table import Curve
+from nasbench.table import Curve, Table
 from nasbench.types import Architecture, Fidelity, Metrics, Origin
+from surrogates.draws import WINDOW
 from surrogates.saved import Saved, load
-from surrogates.surrogate import ACCURACIES
+from surrogates.surrogate import ACCURACIES, About, Surrogate
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -27,8 +27,6 @@ _NAN = float("nan")
 _ENUMERABLE = 2**16
 """Spaces of up to so many architectures are predicted whole, once."""
 _RUNS = 1000
-_SIMILAR = 50
-"""A run differs from its mean as one of so many runs did, whose means were next to it."""
 _MASK = 2**64 - 1
 
 
@@ -48,10 +46,16 @@ def open_surrogate(folder: str, dataset: str | None = None) -> SurrogateBenchmar
 class SurrogateBenchmark:
     """A benchmark of predicted results, which says so in every answer.
 
-    The mean over runs is what the surrogate predicts. A single run is that, plus how a run of a training architecture
-    of similar accuracy differed from its mean, at all epochs and in all accuracies at once. There are a thousand runs
-    of each architecture; the same run is the same whenever it is asked for. Where the table has one run of each
-    architecture nothing is known of the noise, and the only run is the mean.
+    The mean over runs, in :meth:`query`, :meth:`means`, :meth:`curve` and :meth:`best` alike, is what the surrogate
+    predicts, plus a residual that is drawn once for each architecture, as
+    :meth:`surrogates.surrogate.Surrogate.plausible` says: predictions alone lie too close together, and the best of
+    them too low. It is one world that might be the true one; :meth:`predictions` are without. Architectures that the
+    surrogate was fitted to have their predictions in it.
+
+    A single run is the mean, plus how a run of a training architecture of similar accuracy differed from its mean, at
+    all epochs and in all accuracies at once. There are a thousand runs of each architecture; the same run is the same
+    whenever it is asked for. Where the table has one run of each architecture nothing is known of the noise, and the
+    only run is the mean.
 
     The object holds no open file and can be pickled, by its folder.
 
@@ -64,7 +68,18 @@ class SurrogateBenchmark:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder: str = os.fspath(folder)
-        saved: Saved = load(self.folder)
+        self._answer(load(self.folder))
+
+    @classmethod
+    def unsaved(cls, surrogate: Surrogate, rows: NDArray[np.int64], table: Table) -> SurrogateBenchmark:
+        """Return the benchmark of a surrogate that has no folder yet: it cannot be pickled, and has no digest."""
+        benchmark = cls.__new__(cls)
+        benchmark.folder = "unsaved"
+        about = {"name": table.name, "dataset": table.dataset, "digest": table.digest, "source": table.source}
+        benchmark._answer(Saved(surrogate, {"table": about, "digest": ""}, rows))
+        return benchmark
+
+    def _answer(self, saved: Saved) -> None:
         self.manifest: dict[str, Any] = saved.manifest
         """What the folder says of itself: table, score card, versions."""
         self.rows: NDArray[np.int64] = saved.rows
@@ -86,13 +101,17 @@ class SurrogateBenchmark:
         for fidelity in self.fidelities:
             self._epochs[fidelity.schedule] = (*self._epochs.get(fidelity.schedule, ()), fidelity.epoch)
         self._answers: dict[Architecture, _Answers] = {}
-        self._salt = int.from_bytes(hashlib.sha256(self.digest.encode()).digest()[:8])
 
     def __reduce__(self) -> tuple[Any, ...]:
         return SurrogateBenchmark, (self.folder,)
 
     def __repr__(self) -> str:
         return f"<{self.name}: predicts {', '.join(self.metrics)} of {self.space.name}>"
+
+    @property
+    def about(self) -> About:
+        """What the surrogate is about."""
+        return self._surrogate.about
 
     @property
     def origin(self) -> Origin:
@@ -148,7 +167,7 @@ class SurrogateBenchmark:
             architecture: A tuple of choices, or its text.
             schedule: As for a table; the longest by default.
             epoch: As for a table; the last by default.
-            run: Which drawn run; the mean by default. Training times are those of the mean.
+            run: Which drawn run; the mean by default, residual included. Training times are those of the mean.
 
         Raises:
             InvalidArchitectureError: It is no architecture of the space.
@@ -158,13 +177,16 @@ class SurrogateBenchmark:
         if run is not None and (isinstance(run, bool) or run not in range(self._run_count)):
             raise NotRecordedError(f"{self.name} has {self._run_count:,} runs, from 0 on, not run {run!r}.")
         answers = self._of(architecture)
-        accuracies = answers.accuracies if run is None else self._drawn(answers, int(run))
         columns, at = self._places[fidelity]
-        validation, test, train = [_NAN if column is None else float(accuracies[column]) for column in columns]
+        if run is None:
+            means = answers.accuracies
+            values = [_NAN if column is None else float(means[column]) for column in columns]
+        else:
+            values = self._drawn(answers, int(run), columns)
         return Metrics(
-            validation,
-            test,
-            train,
+            values[0],
+            values[1],
+            values[2],
             training_time=_NAN if at is None else float(answers.seconds[at]),
             latency=_NAN,
             parameters=answers.parameters,
@@ -189,8 +211,20 @@ class SurrogateBenchmark:
         accuracies = self._of(architecture).accuracies
         return Curve(tuple(epoch for epoch, _ in columns), accuracies[[i for _, i in columns]])
 
-    def means(self, architectures: ArrayLike, metric: str = "validation_accuracy") -> NDArray[np.float64]:
+    def means(
+        self,
+        architectures: ArrayLike,
+        metric: str = "validation_accuracy",
+        *,
+        runs: Sequence[Iterable[int]] | None = None,
+    ) -> NDArray[np.float64]:
         """Return the means of architectures, shape (n,), at the last epoch of the longest schedule.
+
+        Args:
+            architectures: Choices, shape (n, decisions).
+            metric: An accuracy that is predicted there.
+            runs: Of each architecture the drawn runs whose mean is taken, nan where there are none; by default the
+                mean that all of them are drawn around.
 
         Raises:
             InvalidArchitectureError: One of them is no architecture of the space.
@@ -198,13 +232,26 @@ class SurrogateBenchmark:
         """
         column = self._last(metric)
         choices = self.space.validated(architectures)
+        if runs is not None:
+            answers = [self._of(tuple(row)) for row in choices.tolist()]
+            drawn = [[self._drawn(one, run, [column])[0] for run in of] for one, of in zip(answers, runs, strict=True)]
+            return np.array([np.mean(values) if values else _NAN for values in drawn], np.float64)
         if self._all is not None:
             return np.asarray(self._all[0][self.space.codes(choices), column])
         self._learn(choices)
         return np.array([self._answers[tuple(row)].accuracies[column] for row in choices.tolist()], np.float64)
 
+    def predictions(self, architectures: ArrayLike, metric: str = "validation_accuracy") -> NDArray[np.float64]:
+        """Return what is predicted without residuals: the best guess for each architecture, shape (n,).
+
+        Raises:
+            InvalidArchitectureError, NotRecordedError: As for :meth:`means`.
+        """
+        column = self._last(metric)
+        return np.asarray(self._surrogate.accuracies(self.space.validated(architectures))[:, column])
+
     def best(self, metric: str = "validation_accuracy") -> float | None:
-        """Return the largest prediction of the whole space; None where the space is too large to predict.
+        """Return the largest mean of the whole space; None where the space is too large to predict.
 
         Raises:
             NotRecordedError: The metric is not predicted at the last epoch of the longest schedule.
@@ -233,15 +280,15 @@ class SurrogateBenchmark:
 
     @cached_property
     def _run_count(self) -> int:
-        return _RUNS if len(self._surrogate.levels_) else 1
+        return 1 if self._surrogate.runs_ is None else _RUNS
 
     @cached_property
     def _all(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Predictions of the whole space, by code: accuracies and seconds; None where it is too large."""
         if self.space.constrained or self.space.size > _ENUMERABLE:
             return None
-        predicted = self._surrogate.predict(self.space.decode(np.arange(self.space.size)))
-        return predicted.accuracies, predicted.seconds
+        everything = self.space.decode(np.arange(self.space.size))
+        return self._surrogate.plausible(everything), self._surrogate.seconds(everything)
 
     def _of(self, architecture: Architecture | str) -> _Answers:
         answers = self._answers.get(architecture)  # type: ignore[arg-type]
@@ -259,8 +306,7 @@ class SurrogateBenchmark:
         if not len(new):
             return
         if self._all is None:
-            predicted = self._surrogate.predict(new)
-            accuracies, seconds = predicted.accuracies, predicted.seconds
+            accuracies, seconds = self._surrogate.plausible(new), self._surrogate.seconds(new)
         else:
             codes = self.space.codes(new)
             accuracies, seconds = self._all[0][codes], self._all[1][codes]
@@ -270,21 +316,45 @@ class SurrogateBenchmark:
             for name, formula in (("parameters", self.space.parameters_many), ("flops", self.space.flops_many))
         ]
         identities = self.space.identity_many(new).tolist()
-        starts = self._surrogate.levels_.searchsorted(accuracies[:, 0]).tolist()
-        rows = zip(map(tuple, new.tolist()), accuracies, seconds, *counts, identities, starts, strict=True)
+        rows = zip(
+            map(tuple, new.tolist()),
+            accuracies,
+            seconds,
+            *counts,
+            identities,
+            *self._noise(accuracies[:, 0]),
+            strict=True,
+        )
         for architecture, *values in rows:
             self._answers[architecture] = _Answers(*values)
 
-    def _drawn(self, answers: _Answers, run: int) -> NDArray[np.float64]:
-        """Return the accuracies of one run: those of the mean, and the difference of a kept run."""
-        kept = len(self._surrogate.levels_)
-        if not kept:
-            return answers.accuracies
-        window = min(_SIMILAR, kept)
-        start = min(max(answers.place - window // 2, 0), kept - window)
-        chosen = start + _mixed(self._salt ^ (answers.identity * _RUNS + run)) % window
-        drawn = answers.accuracies + self._surrogate.residuals_[chosen]
-        return np.asarray(drawn.clip(0, 1))
+    def _noise(self, levels: NDArray[np.float64]) -> Iterator[list[Any]]:
+        """Yield what runs at these levels are drawn from: where kept runs start, deviations, and limits."""
+        runs = self._surrogate.runs_
+        if runs is None:
+            yield from [[0] * len(levels)] * 3
+        else:
+            yield runs.window(levels)[0].tolist()
+            yield np.where(self._surrogate.is_still(levels), 0, runs.spread_.at(levels)).tolist()
+            yield runs.limit(levels).tolist()
+
+    def _drawn(self, answers: _Answers, run: int, columns: Sequence[int | None]) -> list[float]:
+        """Return some accuracies of one run: those of the mean, and the difference of a kept run."""
+        runs, deviation = self._surrogate.runs_, answers.deviation
+        means = answers.accuracies
+        if runs is None or not deviation:
+            return [_NAN if column is None else float(means[column]) for column in columns]
+        chosen = answers.start + _mixed(self._surrogate.salt ^ (answers.identity * _RUNS + run)) % min(
+            WINDOW, len(runs.levels_)
+        )
+        difference = runs.rows_[chosen]
+        first = difference[0] * deviation
+        if first > answers.limit:
+            deviation *= answers.limit / first
+        return [
+            _NAN if column is None else min(max(float(means[column] + deviation * difference[column]), 0.0), 1.0)
+            for column in columns
+        ]
 
 
 class _Answers(NamedTuple):
@@ -293,15 +363,16 @@ class _Answers(NamedTuple):
     parameters: int | None
     flops: int | None
     identity: int
-    place: int
-    """Of the first accuracy among the levels of the kept runs."""
+    start: int
+    """Of the kept runs that one is drawn from."""
+    deviation: float
+    """Of runs, in the first accuracy; zero where all are the same."""
+    limit: float
+    """How far above the mean the first accuracy of a run may lie."""
 
 
 def _mixed(number: int) -> int:
-    """Return a number whose bits all depend on all bits of the other.
-
-    The finaliser of SplitMix64: Steele, Lea & Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
-    """
+    """Return one number as :func:`surrogates.draws.mixed` does, at a tenth of what an array of one takes."""
     number = (number + 0x9E3779B97F4A7C15) & _MASK
     number = (number ^ number >> 30) * 0xBF58476D1CE4E5B9 & _MASK
     number = (number ^ number >> 27) * 0x94D049BB133111EB & _MASK

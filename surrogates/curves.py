@@ -6,6 +6,8 @@ architectures by a singular value decomposition, predict the coefficients of oth
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +30,7 @@ class Curves:
     Attributes:
         mean_: Of the labels, shape (columns,).
         components_: Shape (components, columns), orthonormal; none where the labels do not vary.
+        held_out_: Of a fit: its labels as predicted with the coefficients of each by a process without it, same shape.
     """
 
     def __init__(self, space: str, *, random_state: int) -> None:
@@ -46,14 +49,18 @@ class Curves:
         with one_thread():
             coefficients = (labels - self.mean_) @ self.components_.T
         self.models_ = [self._model().fit(architectures, column) for column in coefficients.T]
+        held_out = [model.ranks_.back(model.held_out_) for model in self.models_]
+        self.held_out_ = self._expanded(held_out, len(labels))
         return self
 
     def predict(self, architectures: NDArray[np.uint8]) -> Floats:
         """Return predictions, shape (n, columns)."""
-        coefficients = [model.predict(architectures) for model in self.models_]
+        return self._expanded([model.predict(architectures) for model in self.models_], len(architectures))
+
+    def _expanded(self, coefficients: Sequence[Floats], n: int) -> Floats:
         with one_thread():
             expanded = np.stack(coefficients, axis=1) @ self.components_ if coefficients else 0
-        return np.asarray(self.mean_ + np.broadcast_to(expanded, (len(architectures), len(self.mean_))))
+        return np.asarray(self.mean_ + np.broadcast_to(expanded, (n, len(self.mean_))))
 
     def state(self) -> State:
         """Return all that was learnt, to be written to files."""

@@ -40,6 +40,11 @@ class Encoded(RankedRegressor):
         self.model_.n_features_in_ = features.shape[1]
         self.model_._fit_ranks(features, z)
 
+    @property
+    def held_out_(self) -> Floats:
+        """What a fitted :class:`surrogates.stack.Stack` keeps of its labels."""
+        return np.asarray(self.model_.held_out_)
+
     def _state(self) -> State:
         return {"architecture": np.asarray(self._one, np.uint8), "model": self.model_._state()}
 

@@ -19,7 +19,7 @@ from surrogates import default, noise, scores
 from surrogates import inputs as inputs_
 from surrogates._evaluation_folder import EvaluationFolder, Part, plain
 from surrogates.inputs import Extra
-from surrogates.protocol import Copies, EvaluationError, Protocol, protocol_of, unit_of
+from surrogates.protocol import Copies, EvaluationError, Protocol, better_of, protocol_of, unit_of
 
 __all__ = ["Copies", "EvaluationError", "Protocol", "evaluate", "make", "plain", "protocol_of"]
 
@@ -64,7 +64,8 @@ def evaluate(
         progress: Called after each fit.
 
     Returns:
-        ``table``, ``digest``, ``protocol``, ``unit`` (of errors and regrets as they are shown), ``architectures``,
+        ``table``, ``digest``, ``protocol``, ``unit`` (of errors and regrets as they are shown), ``better`` ("higher",
+        "lower", or None where nobody says which: then what is scored of the best is of the highest), ``architectures``,
         ``ceiling``, ``inputs`` (the training seconds of each for one architecture, nan where nobody said), and
         ``results``, by model and size: the ``scores`` of each split, their ``mean`` and ``error`` (standard error of
         the mean), ``seconds`` (to fit, and to predict once, of each split), and ``points``, a sample of recorded,
@@ -80,6 +81,7 @@ def evaluate(
         OSError: The folder cannot be written.
     """
     rows, labels, keys, ceiling = _labelled(table, protocol)
+    better = better_of(table, protocol.metric)
     extras = [inputs_.read(table, text, protocol.metric) for text in protocol.inputs]
     if max(protocol.sizes) > len(rows) - 2 or min(protocol.sizes) < 2 or protocol.splits < 1:
         raise EvaluationError(
@@ -102,7 +104,7 @@ def evaluate(
                 part = None if kept is None else kept.part(name, size, split)
                 if part is None:
                     estimator = make(model, table.space.name, protocol.seed + split, size, given)
-                    part = _part(estimator, choices, labels, train, test, points=split == 0)
+                    part = _part(estimator, choices, labels, train, test, points=split == 0, lower=better == "lower")
                     part["scores"]["label_seconds"] = float(spent[train].sum())
                     part["scores"]["input_seconds"] = float(
                         sum(extra.seconds for extra in given) * (len(train) + len(test))
@@ -117,6 +119,7 @@ def evaluate(
         "digest": table.digest,
         "protocol": {**protocol._asdict(), "sizes": list(protocol.sizes), "inputs": list(protocol.inputs)},
         "unit": unit_of(table, protocol.metric),
+        "better": better,
         "architectures": len(rows),
         "ceiling": ceiling,
         "inputs": {extra.name: extra.seconds for extra in extras},
@@ -196,20 +199,22 @@ def _part(
     test: NDArray[np.intp],
     *,
     points: bool,
+    lower: bool,
 ) -> Part:
-    """Fit and predict; keep some points if asked for."""
+    """Fit, predict and score, where lower may be better; keep some points if asked for."""
     start = time.perf_counter()
     estimator.fit(choices[train], labels[train])
     fitted = time.perf_counter()
     estimator.predict(choices[test])
     done = time.perf_counter()
     predicted, deviation = estimator.predict(choices[test], return_std=True)
+    sign = -1 if lower else 1
     shown = {"recorded": labels[test], "predicted": predicted, "deviation": deviation} if points else {}
     some = slice(None, None, max(1, len(test) // _POINTS))
     return {
         "scores": {
-            **scores.of_order(labels[test], predicted),
-            **scores.of_values(labels[test], predicted),
+            **scores.of_order(sign * labels[test], sign * predicted),
+            **scores.of_values(sign * labels[test], sign * predicted),
             **scores.of_uncertainty(labels[test], predicted, deviation),
         },
         "seconds": {"fit_seconds": fitted - start, "predict_seconds": done - fitted},

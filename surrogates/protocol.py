@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from nasbench.errors import NasbenchError
+from nasbench.errors import NasbenchError, NotRecordedError
+from nasbench.metrics import Better
 from nasbench.table import Table
 
 SIZES: Mapping[str, tuple[int, ...]] = {
@@ -66,6 +67,13 @@ def protocol_of(table: Table) -> Protocol:
 
 def unit_of(table: Table, metric: str) -> str:
     """Return the unit in which differences of a metric are shown: of an accuracy ``POINTS``, else the column's own."""
-    columns = table.describe()
-    info = columns.get(f"{metric}@{table.fidelities[-1].schedule}") or columns[metric]
+    info = table.info(metric)
     return POINTS if info.images else info.unit
+
+
+def better_of(table: Table, metric: str) -> Better | None:
+    """Say whether ``"higher"`` or ``"lower"`` is better; None where nobody says it."""
+    try:
+        return table.better(metric)
+    except NotRecordedError:
+        return None

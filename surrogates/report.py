@@ -29,8 +29,8 @@ _COLUMNS = {
     "predict_seconds": "predict s",
 }
 _LESS = ("spearman", "fit_seconds", "predict_seconds")
-_OF_ACCURACIES = ("kendall_top_half", "kendall_top_1_percent", "regret")
-"""What asks which is best: of other metrics the table does not say whether that is the largest or the smallest."""
+_OF_THE_BEST = ("kendall_top_half", "kendall_top_1_percent", "regret")
+"""What asks which is best: shown where the table says whether that is the largest or the smallest."""
 # Of the palette of Okabe & Ito; line styles and markers tell lines apart in grey.
 _LOOKS = [
     {"color": colour, "linestyle": style, "marker": marker}
@@ -58,9 +58,11 @@ def render(found: dict[str, Any]) -> Grid:
     grid.add_column("model")
     accuracies = found["unit"] == POINTS
     # What inputs cost and bring stands in the place of seconds that nobody compares with hours.
-    hidden = {*(_LESS if found["inputs"] else ()), *(() if accuracies else _OF_ACCURACIES)}
+    hidden = {*(_LESS if found["inputs"] else ()), *(() if found["better"] else _OF_THE_BEST)}
     shown = [name for name in _COLUMNS if name not in hidden]
-    titles = {**_COLUMNS, **({} if accuracies else {"mae": f"MAE {found['unit']}"})}
+    titles = {
+        name: title if accuracies else title.replace(" pp", f" {found['unit']}") for name, title in _COLUMNS.items()
+    }
     costs = ["labels h", "inputs h", "gain in tau"] if found["inputs"] else []
     for name in ("labels", *[titles[name] for name in shown], *costs):
         grid.add_column(name, justify="right", no_wrap=True)
@@ -103,6 +105,7 @@ def score_card(fitted: Fitted, table: Table) -> Grid:
     )
     grid.add_column("score")
     grid.add_column("mean over seeds", justify="right")
+    grid.add_column("in the table", justify="right")
     for name, title in _COLUMNS.items():
         if name in card["mean"]:
             error = card["error"][name]
@@ -112,7 +115,24 @@ def score_card(fitted: Fitted, table: Table) -> Grid:
         grid.add_row(f"MAE pp of {name}, mean over the other epochs", f"{100 * error:.3f}")
     if "training_time" in card:
         grid.add_row("training time, median relative error", f"{card['training_time']:.1%}")
+    for part in card["levels"]:
+        between = f"{100 * part['from']:.1f} and {100 * part['to']:.1f}"
+        cells = [f"{100 * part[place]:.3f}" for place in ("surrogate", "table")]
+        grid.add_row(f"runs lie apart, pp, means between {between}", *cells)
+    _add_searches(grid, card["searches"])
     return grid
+
+
+def _add_searches(grid: Grid, searches: dict[str, Any]) -> None:
+    """Say what searches find on the surrogate and on its table, or why nobody tried."""
+    if "why_not" in searches:
+        grid.add_row(f"searches were not compared: {searches['why_not']}")
+        return
+    for observe, title in (("run", "seeing single runs"), ("mean", "seeing means")):
+        for search in searches[observe]["surrogate"]:
+            each = [searches[observe][place][search] for place in ("surrogate", "table")]
+            cells = [f"{100 * mean:.3f} ± {100 * error:.3f}" for mean, error in each]
+            grid.add_row(f"regret pp after {searches['evaluations']}, {title}: {search}", *cells)
 
 
 def draw(found: dict[str, Any], path: Path) -> None:

@@ -28,8 +28,10 @@ from nasbench.table import Table
 from surrogates._manifest import (
     ARRAYS,
     FORMAT,
+    LARGEST,
     MANIFEST,
     MOST_LABELS,
+    MOST_NUMBERS,
     VERSION,
     SurrogateFolderError,
     about_of,
@@ -134,6 +136,11 @@ def _write(folder: Path, fitted: Fitted, table: Table) -> str:
         for name, array in arrays.items():
             options = {"compression": "gzip", "shuffle": True, "fletcher32": True} if array.ndim and array.size else {}
             file.create_dataset(name, data=array, **options)
+    if (
+        sum(array.nbytes for array in arrays.values()) > MOST_NUMBERS
+        or (folder / ARRAYS).stat().st_size > LARGEST[ARRAYS]
+    ):
+        raise SurrogateFolderError("this surrogate has more numbers than are read again: take fewer labels.")
     about = fitted.surrogate.about
     manifest = {
         "format": FORMAT,
@@ -193,7 +200,7 @@ def _restored(about: About, content: bytes) -> tuple[Surrogate, NDArray[np.int64
     """
     surrogate = Surrogate(about)
     with open_bytes(content) as file:
-        arrays = read_arrays(file)
+        arrays = read_arrays(file, largest=MOST_NUMBERS)
     rows = arrays.pop("rows")
     if rows.dtype != np.int64 or rows.shape != (about.labels,) or (rows < 0).any() or len({*rows.tolist()}) < len(rows):
         raise ValueError(f"rows must be {about.labels} different numbers of rows.")

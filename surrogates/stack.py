@@ -32,6 +32,7 @@ class Stack(RankedRegressor):
     Attributes:
         models_: The members, fitted to all labels.
         temperature_: The factor on standard deviations.
+        held_out_: Of a fit: each label as predicted without it, as the normal quantile of a rank.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Stack(RankedRegressor):
         order = np.random.default_rng(self.random_state).permutation(len(z))
         folds = np.array_split(order, min(self.folds, len(z)))
         mean, deviation = self._mixture([model._predict_held_out(X, z, folds) for model in self.models_])
+        self.held_out_: Floats = mean
         off = np.sort(np.abs(z - mean) / deviation)
         rank = min(len(z), int(np.ceil(_NOMINAL * (len(z) + 1))))
         self.temperature_ = float(off[rank - 1] / norm.ppf((1 + _NOMINAL) / 2))

@@ -1,24 +1,31 @@
 """Surrogate: what was learnt from some architectures of a table, to answer for all of its search space.
 
 The accuracy that it is about has the model that was asked for. All other accuracies, at all epochs, are predicted as
-their distance from that one, so that curves end where it says; training times by their logarithms. How one run differs
-from the mean is not predicted but kept: as the runs of the training architectures did.
+their distance from that one, so that curves end where it says; training times by their logarithms.
+
+Two things are not predicted but drawn: by how much an architecture differs from its prediction, as labels did that were
+held out, and by how much a run differs from its mean, as runs of the training architectures did.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nasbench import registry
 from nasbench.errors import NotRecordedError
+from nasbench.spaces import SearchSpace
 from nasbench.table import Table
 from nasbench.types import Fidelity
-from surrogates import scores
+from surrogates import noise, scores
 from surrogates._ranked import Floats, RankedRegressor, State, numbers
 from surrogates.curves import Curves
+from surrogates.draws import Draws, field, uniform
 from surrogates.evaluation import EvaluationError, make, protocol_of
 
 ACCURACIES = ("validation_accuracy", "test_accuracy", "train_accuracy")
@@ -63,10 +70,15 @@ class Surrogate:
         main_: The model of the first column.
         offsets_: Of the other columns, as distances from the first.
         times_: Of the logarithms of training times.
-        levels_: Shape (m,), rising: the mean, in the first column, of the architecture of each kept run.
-        residuals_: Shape (m, columns): by how much each kept run differs from the mean over runs, enlarged by
-            sqrt(r / (r - 1)), because the mean of r runs leans towards each of them. None are kept where no training
-            architecture has two runs.
+        runs_: By how much runs differ from the mean over runs, in all columns, at the level of that mean. They are
+            enlarged by sqrt(r / (r - 1)), because the mean of r runs leans towards each of them. None where no training
+            architecture has two runs that differ.
+        residuals_: By how much labels that were held out differ from what was predicted, at the level of the
+            prediction, without the noise that is in a label. None where no label says how far it is off.
+        still_: Shape (m,), rising: means of the architectures all of whose runs are the same, such as networks that
+            answer one class; what is predicted to be next to one of them is not moved.
+        moving_: Shape (m,), rising: the means of all others.
+        known_: Identities of the architectures that it was fitted to, rising: their predictions are not moved.
     """
 
     def __init__(self, about: About) -> None:
@@ -78,9 +90,54 @@ class Surrogate:
     def predict(self, architectures: NDArray[np.uint8]) -> Prediction:
         """Predict for choices, shape (n, decisions)."""
         first, deviation = self.main_.predict(architectures, return_std=True)
+        return Prediction(self._expanded(first, architectures), deviation, self.seconds(architectures))
+
+    def accuracies(self, architectures: NDArray[np.uint8]) -> Floats:
+        """Return what :meth:`predict` gives of them, shape (n, columns), alone and faster."""
+        return self._expanded(self.main_.predict(architectures), architectures)
+
+    def seconds(self, architectures: NDArray[np.uint8]) -> Floats:
+        """Return what :meth:`predict` gives of them, shape (n, times)."""
+        return np.asarray(np.exp(self.times_.predict(architectures)))
+
+    def plausible(self, architectures: NDArray[np.uint8]) -> Floats:
+        """Return accuracies that might be the true ones, shape (n, columns): predictions with residuals drawn.
+
+        Predictions lie closer together than what they predict: the best of a space is better than the best prediction.
+        To each is added by how much a held-out label of about the same prediction was off. The residual of an
+        architecture is the same whenever and wherever it is asked for. Alike architectures have alike residuals (see
+        :func:`surrogates.draws.field`), but in spaces whose tables know architectures by what they compute: there each
+        has one that has nothing to do with others.
+        """
+        predicted = self.accuracies(architectures)
+        if self.residuals_ is None:
+            return predicted
+        forms = canonical_forms(self._space, architectures)
+        identities = self._space.identity_many(forms)
+        moved = ~self.is_still(predicted[:, 0]) & ~np.isin(identities, self.known_)
+        alike = type(self._space).identity_many is SearchSpace.identity_many
+        ranks = (field(self.salt, forms) if alike else uniform(self.salt, identities))[moved]
+        predicted[moved] += self.residuals_.ranked(predicted[moved, 0], ranks)
+        return np.clip(predicted, 0, 1)
+
+    def is_still(self, levels: Floats) -> NDArray[np.bool_]:
+        """Return whether the training architecture next to each level has runs that are all the same."""
+        return _distance(self.still_, levels) < _distance(self.moving_, levels)
+
+    @cached_property
+    def salt(self) -> int:
+        """64 bits that tell its draws from those of another surrogate."""
+        learnt_from = self.known_.astype("<i8").tobytes()  # integers: a fit on another machine draws the same
+        return int.from_bytes(hashlib.sha256(f"{self.about.seed}:".encode() + learnt_from).digest()[:8])
+
+    @cached_property
+    def _space(self) -> SearchSpace:
+        space: SearchSpace = registry.find("spaces", self.about.space)()
+        return space
+
+    def _expanded(self, first: Floats, architectures: NDArray[np.uint8]) -> Floats:
         others = first[:, None] + self.offsets_.predict(architectures)
-        accuracies = np.clip(np.column_stack([first, others]), 0, 1)
-        return Prediction(accuracies, deviation, np.exp(self.times_.predict(architectures)))
+        return np.clip(np.column_stack([first, others]), 0, 1)
 
     def state(self) -> State:
         """Return all that was learnt, to be written to files."""
@@ -88,8 +145,12 @@ class Surrogate:
             "main": self.main_.state(),
             "offsets": self.offsets_.state(),
             "times": self.times_.state(),
-            "noise": {"levels": self.levels_, "residuals": self.residuals_},
+            "labels": {"still": self.still_, "moving": self.moving_, "known": self.known_},
+            **{name: draws.state() for name, draws in self._draws().items() if draws is not None},
         }
+
+    def _draws(self) -> dict[str, Draws | None]:
+        return {"noise": self.runs_, "residuals": self.residuals_}
 
     def restore(self, state: State) -> Self:
         """Become what was fitted, from :meth:`state`.
@@ -100,15 +161,21 @@ class Surrogate:
         self.main_.restore(state["main"])
         self.offsets_.restore(state["offsets"])
         self.times_.restore(state["times"])
-        self.levels_, self.residuals_ = (
-            numbers(state["noise"]["levels"], 1),
-            numbers(state["noise"]["residuals"], 2),
+        labels = state["labels"]
+        self.still_, self.moving_ = numbers(labels["still"], 1), numbers(labels["moving"], 1)
+        self.known_ = np.asarray(labels["known"], np.int64)
+        self.runs_, self.residuals_ = (
+            Draws().restore(state[name]) if name in state else None for name in ("noise", "residuals")
         )
-        shapes = (len(self.offsets_.mean_) + 1, len(self.times_.mean_), self.residuals_.shape)
-        expected = (len(self.about.columns), len(self.about.times), (len(self.levels_), len(self.about.columns)))
-        if shapes != expected:
-            raise ValueError(f"expected predictions and runs of shapes {expected}, found {shapes}.")
+        columns = len(self.about.columns)
+        shapes = (len(self.offsets_.mean_) + 1, len(self.times_.mean_), *self._widths())
+        expected = (columns, len(self.about.times), *[columns] * len(self._widths()))
+        if shapes != expected or self.known_.ndim != 1:
+            raise ValueError(f"expected predictions and draws of {expected} columns, found {shapes}.")
         return self
+
+    def _widths(self) -> list[int]:
+        return [draws.rows_.shape[1] for draws in self._draws().values() if draws is not None]
 
 
 class Fitted(NamedTuple):
@@ -119,8 +186,9 @@ class Fitted(NamedTuple):
     """Of the table, that it was fitted to, in the order in which they were drawn."""
     score_card: dict[str, Any]
     """``seeds`` (scores of the model of each seed on architectures that it did not see), ``mean`` and ``error`` of
-    these, and, of the first seed, ``columns``: mean absolute errors of the other accuracies by name, and
-    ``training_time``: the median relative error."""
+    these, and, of the first seed, ``columns``: mean absolute errors of the other accuracies by name,
+    ``training_time``: the median relative error, and what it is as a benchmark: ``levels`` and ``searches`` as
+    :mod:`surrogates.card` returns them."""
 
 
 def fit(
@@ -181,8 +249,17 @@ def fit(
         "mean": {name: mean for name, (mean, _) in summary.items()},
         "error": {name: error for name, (_, error) in summary.items()},
         **_other_scores(fitted, table, held_out),
+        **_as_benchmark(fitted, rows, table),
     }
     return Fitted(fitted, rows, card)
+
+
+def _as_benchmark(surrogate: Surrogate, rows: NDArray[np.intp], table: Table) -> dict[str, Any]:
+    from surrogates import card
+    from surrogates.benchmark import SurrogateBenchmark  # which reads folders of what is defined here
+
+    benchmark = SurrogateBenchmark.unsaved(surrogate, rows.astype(np.int64), table)
+    return {"levels": card.spread_by_level(benchmark, table), "searches": card.searched(benchmark, table)}
 
 
 def _scores(recorded: Floats, predicted: Floats, deviation: Floats) -> dict[str, float]:
@@ -222,28 +299,34 @@ def _around(
     seconds = np.array([_column(table, "training_time", f)[rows] for f in times]).reshape(-1, len(rows)).T
     positive = (seconds > 0).all(axis=1) & np.isfinite(seconds).all(axis=1)
     surrogate.times_.fit(choices[positive], np.log(seconds[positive]))
-    surrogate.levels_, surrogate.residuals_ = _noise(table, columns, rows, accuracies)
+    predicted = main.ranks_.back(main.held_out_)  # whatever make() returns is a stack
+    off = np.repeat((accuracies[:, 0] - predicted)[:, None], len(columns), axis=1)
+    off[whole, 1:] = accuracies[whole, 1:] - predicted[whole, None] - surrogate.offsets_.held_out_
+    kept = noise.keep(_runs(table, columns, rows), accuracies, predicted, off)
+    surrogate.still_, surrogate.moving_, surrogate.runs_, surrogate.residuals_ = kept
+    surrogate.known_ = np.unique(table.space.identity_many(canonical_forms(table.space, choices)))
     return surrogate
 
 
-def _noise(
-    table: Table, columns: tuple[tuple[str, Fidelity], ...], rows: NDArray[np.intp], means: Floats
-) -> tuple[Floats, Floats]:
-    """Return by how much runs differ from their means, beside these means, in their order."""
+def _runs(table: Table, columns: tuple[tuple[str, Fidelity], ...], rows: NDArray[np.intp]) -> Floats:
+    """Return single runs, shape (runs, len(rows), columns), nan where there is none."""
     info = table.describe()
     runs = max(info[f"{name}@{fidelity.schedule}"].shape[-1] for name, fidelity in columns)
-    each = np.stack(
+    return np.stack(
         [np.stack([_column(table, *column, run=run)[rows] for column in columns], axis=1) for run in range(runs)]
     )
-    there = np.isfinite(each[:, :, 0])
-    counts = there.sum(axis=0)
-    kept = there & (counts > 1)
-    enlarged = np.sqrt(counts / np.maximum(counts - 1, 1))
-    # A run that lacks another column than the first says nothing of it.
-    residuals = np.nan_to_num((each - means) * enlarged[:, None])[kept]
-    levels = np.broadcast_to(means[:, 0], kept.shape)[kept]
-    order = np.argsort(levels, kind="stable")
-    return levels[order], residuals[order]
+
+
+def canonical_forms(space: SearchSpace, choices: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the same choices for all forms of a network, where the space has a rule for it; else the choices."""
+    return np.asarray(getattr(space, "canonical_many", np.asarray)(choices), np.uint8)
+
+
+def _distance(levels: Floats, others: Floats) -> Floats:
+    """Return how far each of the others is from the nearest of rising levels."""
+    edged = np.concatenate([[-np.inf], levels, [np.inf]])
+    places = edged.searchsorted(others)
+    return np.asarray(np.minimum(others - edged[places - 1], edged[places] - others))
 
 
 def _column(table: Table, metric: str, fidelity: Fidelity, run: int | None = None) -> Floats:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import importlib.metadata
+import json
 import os
 import re
 import signal
@@ -270,6 +272,13 @@ def test_digits_that_are_an_architecture_are_no_index(run: Run, macro: Path, tex
     assert out.splitlines()[0].endswith(f"(row {index})")
 
 
+def test_an_index_is_never_a_row_of_some_architectures(run: Run, macro: Path) -> None:
+    for index in ("0", "2"):
+        status, _, err = run("query", index, "--table", str(macro))
+        assert (status, err.count("\n")) == (1, 1)
+        assert "index" in err
+
+
 def test_the_mean_names_the_runs_of_the_schedule_that_was_asked_for(run: Run, macro: Path) -> None:
     words = ["query", "22212220", "--table", str(macro)]
     longest, short = values(run(*words)[1]), values(run(*words, "--schedule", "12")[1])
@@ -356,7 +365,7 @@ def test_compare_ends_with_the_table_and_the_names_of_its_files(
     assert all((tmp_path / line).exists() for line in lines[-5:])
     assert sorted(os.listdir("comparison/histories")) == ["local_search.h5", "random_search.h5"]
     assert max(map(len, lines)) <= 80
-    assert "differs in runs" in refusal(run(*words, "--runs", "7"))
+    assert "differs in budget" in refusal(run(*words, "--budget", "7"))
 
 
 @pytest.mark.parametrize(
@@ -385,6 +394,107 @@ def test_compare_refuses_in_one_line(
     words = words if "--workers" in words else [*words, "--workers", "1"]
     assert message in refusal(run("compare", *words))
     assert Path("taken").read_text() == "a file, not a folder"
+
+
+@pytest.mark.parametrize("option", ["--json", "--quiet"])
+def test_compare_prints_json_or_its_files_alone(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run("compare", "random_search", "--budget", "9", "--runs", "3", "--workers", "1", option)
+    assert (status, err) == (0, "")
+    if option == "--json":
+        assert json.loads(out) == json.loads(Path("comparison/summary.json").read_text())
+    else:
+        names = ["summary.json", "curves.png", "curves.pdf", "histories", "manifest.json"]
+        assert out.splitlines() == [f"comparison/{name}" for name in names]
+    assert run("compare", "--json", "--quiet")[0] == 2, "one of the two"
+
+
+def test_compare_starts_over_with_force(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["compare", "random_search", "--runs", "3", "--workers", "1", "--quiet"]
+    assert run(*words, "--budget", "9")[0] == 0
+    assert "or delete it with --force" in refusal(run(*words, "--budget", "8"))
+    assert run(*words, "--budget", "8", "--force")[0] == 0
+    assert json.loads(Path("comparison/manifest.json").read_text())["settings"]["budget"]["amount"] == 8
+
+
+def test_what_people_read_machines_can_read_too(run: Run) -> None:
+    """Each option of JSON prints JSON alone; values that are not recorded are null."""
+    shown, found = values(run("query", "7")[1]), json.loads(run("query", "7", "--json")[1])
+    assert found["architecture"] == shown["architecture"].partition(" ")[0]
+    assert load("nasbench201").space.parse(found["architecture"]) == tuple(found["choices"])
+    for name in ("validation_accuracy", "training_time", "latency", "parameters", "flops", "schedule", "epoch"):
+        assert found[name] == float(shown[name])
+    assert shown["test_accuracy"] == "not recorded"
+    assert found["test_accuracy"] is None
+    assert found["run"] is None
+    assert json.loads(run("query", "7", "--run", "2", "--json")[1])["run"] == 2
+    info = json.loads(run("info", "--json")[1])
+    assert (info["architectures"], info["digest"]) == (15_625, load("nasbench201").digest)
+    assert info["columns"]["validation_accuracy@200"]["images"] == 25_000
+    assert info["columns"]["validation_accuracy@200"]["shape"] == [15_625, 1, 3]
+    assert info["optimum"]["architectures"][0] in run("info")[1]
+    tables = json.loads(run("tables", "--json")[1])
+    assert tables["tables"]["conv5_16px_4epochs"]["architectures"] == 301
+    assert tables["algorithms"] == registry.names("searchers")
+
+
+def test_an_evaluation_prints_json_or_its_files_alone(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["evaluate-surrogates", "ridge", "--sizes", "20", "--splits", "2", "--tested", "50"]
+    status, out, err = run(*words, "--out", "one", "--json")
+    assert (status, err) == (0, "")
+    found = json.loads(out)
+    assert found == json.loads(Path("one/evaluation.json").read_text())
+    files = [f"two/{name}\n" for name in ("evaluation.json", "evaluation.png", "timings.json")]
+    assert run(*words, "--out", "two", "--quiet")[1:] == ("".join(files), "")
+
+
+def test_python_m_nasbench_is_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "nasbench", "cite"], capture_output=True, text=True, check=True)
+    again = subprocess.run([sys.executable, "-m", "nasbench.cli", "cite"], capture_output=True, text=True, check=True)
+    assert done.stdout == again.stdout != ""
+    helped = subprocess.run([sys.executable, "-m", "nasbench", "--help"], capture_output=True, text=True, check=True)
+    assert helped.stdout.startswith("usage: nasbench ")
+
+
+# Names that cannot be, and full disks.
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are text there")
+@pytest.mark.parametrize(
+    "words",
+    [
+        [b"compare", b"random_search", b"--runs", b"1", b"--budget", b"2", b"--out", b"caf\xe9"],
+        [b"compare", b"caf\xe9.py:Search"],
+        [b"export", b"--out=caf\xe9.csv"],
+        [b"query", b"0", b"--table", b"caf\xe9.h5"],
+    ],
+)
+def test_bytes_that_are_no_utf8_are_refused_in_one_line(tmp_path: Path, words: list[bytes]) -> None:
+    command = [os.fsencode(sys.executable), b"-m", b"nasbench", *words]
+    environment = os.environ | {"PYTHONUTF8": "1"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (1, b"")
+    word = next(word for word in words if b"\xe9" in word).replace(b"\xe9", b"\\xe9")
+    reason = b": has bytes that are no UTF-8. Rename the file, or choose another name.\n"
+    assert done.stderr == b"nasbench: " + word + reason
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_error_of_the_system_without_a_name_gets_one(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("nasbench.compare.compare", full)
+    message = refusal(run("compare", "--out", str(tmp_path / "out")))
+    assert message == f"nasbench: [Errno 28] No space left on device, while {tmp_path / 'out'} was made\n"
 
 
 # Interruptions.
@@ -469,6 +579,51 @@ def test_doctor_finds_another_distribution_with_our_folder(
         f"Run: pip uninstall {distribution} && pip install --force-reinstall nasbench-suite\n"
     ) in out
     assert out.endswith("1 found\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "package", "by"),
+    [
+        (["compare", "random_search", "--workers", "1"], "baselines", "random_search"),
+        (["fit"], "surrogates", "fit"),
+        (["evaluate-surrogates"], "surrogates", "evaluate-surrogates"),
+        (["query", "0", "--table", "surrogate:gone"], "surrogates", "surrogate"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["distribution", "folder", "file"])
+def test_a_package_that_hides_ours_is_named(tmp_path: Path, words: list[str], package: str, by: str, kind: str) -> None:
+    """In a process of its own, where the other one comes first on the path."""
+    hiding = tmp_path / f"{package}.py" if kind == "file" else tmp_path / package / "__init__.py"
+    hiding.parent.mkdir(exist_ok=True)
+    # An editable installation finds our modules in an empty package of that name all the same.
+    hiding.write_text("" if kind == "file" else "raise RuntimeError('needs tensorflow 1')\n")
+    if kind == "distribution":
+        install(tmp_path, "other-package", {"top_level.txt": f"{package}\n"})
+        whose = "of other-package. Run: pip uninstall other-package, or use an environment without it."
+    else:
+        whose = "which no distribution installed. Rename it, or start Python in another folder."
+    ours = Path(nasbench.__file__).parent.parent
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (tmp_path, ours)))}
+    done = subprocess.run(
+        [sys.executable, "-m", "nasbench", *words], env=environment, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    hidden = f"the package {package!r} of nasbench-suite in {ours / package} is hidden by {hiding}, {whose}"
+    assert done.stderr == f"nasbench: {by}: {hidden}\n"
+    if by in ("random_search", "fit"):
+        code = "from nasbench.doctor import problems; print(*problems(), sep='\\n')"
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        assert f"{done.stdout.strip()}." == hidden
+
+
+def test_a_surrogate_without_its_packages_says_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("surrogates", "sklearn")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    message = refusal(run("query", "0", "--table", "surrogate:somewhere"))
+    assert re.search(r"surrogate needs sklearn\S*, which is not installed: pip install 'nasbench-suite\[", message)
 
 
 def test_doctor_says_how_to_install_what_is_missing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,12 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +75,7 @@ def _own_modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sys, "path", [*sys.path])
     before = set(sys.modules)
     yield
-    for name in {"halting", "constant", "my_search", "neighbour_of_mine", "broken"} - before:
+    for name in {"halting", "constant", "my_search", "neighbour_of_mine", "logging_search", "broken"} - before:
         sys.modules.pop(name, None)
 
 
@@ -131,7 +133,7 @@ def test_an_interrupted_comparison_goes_on_where_it_was(
     workers: int,
 ) -> None:
     (tmp_path / "halting.py").write_text(HALTING)
-    finished = tmp_path / "result" / "parts" / "Halting(step=2)-000000.h5"
+    parts = tmp_path / "result" / "parts"
     ours = signal.signal(
         signal.SIGINT, signal.default_int_handler
     )  # in the background it may be ignored, for heirs too
@@ -146,7 +148,7 @@ def test_an_interrupted_comparison_goes_on_where_it_was(
     signal.signal(signal.SIGINT, ours)
     try:
         deadline = time.monotonic() + 60
-        while not ((tmp_path / "reached").exists() and finished.exists()):
+        while not ((tmp_path / "reached").exists() and any(parts.glob("Halting(step=2)-*-000000-000025.h5"))):
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline, "the search never came to run 30"
             time.sleep(0.02)
@@ -185,6 +187,74 @@ def test_an_interrupted_comparison_goes_on_where_it_was(
     assert main([*HALTING_COMMAND, "--workers", "1"]) == 0
     assert made(tmp_path)[before:] == [0]
     assert contents(tmp_path / "result") == uninterrupted
+
+
+@pytest.fixture
+def halted(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """The command, with two workers, in the run in which it waits; a group of its own, killed at the end."""
+    (tmp_path / "halting.py").write_text(HALTING)
+    with subprocess.Popen(
+        command(*HALTING_COMMAND, "--workers", "2"), cwd=tmp_path, start_new_session=True, text=True
+    ) as process:
+        try:
+            deadline = time.monotonic() + 60
+            while not (tmp_path / "reached").exists():
+                assert process.poll() is None
+                assert time.monotonic() < deadline, "the search never came to run 30"
+                time.sleep(0.02)
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_a_second_comparison_in_the_folder_is_told_who_works_there(
+    halted: subprocess.Popen[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = contents(tmp_path / "result")
+    for words in (HALTING_COMMAND, [*HALTING_COMMAND, "--seed", "6"]):
+        assert main(words) == 1
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith(
+            f"nasbench: {tmp_path / 'result'}: process {halted.pid} on {socket.gethostname()}, since "
+        )
+        assert err.endswith(" works there. Wait for it, or choose another --out.\n")
+        assert err.count("\n") == 1
+    after = contents(tmp_path / "result")
+    assert {name for name in before if not name.endswith(".partial")} <= after.keys()
+    assert after["manifest.json"] == before["manifest.json"]
+
+
+def test_workers_end_with_a_comparison_that_is_killed_alone(
+    halted: subprocess.Popen[str],
+    uninterrupted: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """And the next one takes over at once: its lock ended with it."""
+    halted.kill()  # not the group
+    halted.wait()
+    deadline = time.monotonic() + 10  # two seconds, and some more on a busy machine
+    while alive(halted.pid):
+        assert time.monotonic() < deadline, "workers live on"
+        time.sleep(0.05)
+    assert (tmp_path / "result" / ".lock").exists()
+    monkeypatch.chdir(tmp_path)
+    Path("go").touch()
+    assert main([*HALTING_COMMAND, "--workers", "1"]) == 0
+    assert contents(tmp_path / "result") == uninterrupted
+
+
+def alive(group: int) -> bool:
+    """Tell whether a process of this group runs."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_the_command_in_the_manifest_repeats_everything(
@@ -291,7 +361,7 @@ def test_a_table_that_was_replaced_is_another_table(tmp_path: Path) -> None:
     content = TableContent(
         "nb201", file.architectures(), {"cifar10": DatasetContent({}, {200: schedule})}, file.source, {}
     )
-    write(path, content)
+    write(path, content, force=True)
     second = compare(settings(table=str(path)), tmp_path / "second").histories["random_search"][0]
     assert first.header["benchmark"]["digest"] != second.header["benchmark"]["digest"]
     assert second.runs.tolist() == [0] * 5
@@ -304,9 +374,7 @@ def test_a_table_that_was_replaced_is_another_table(tmp_path: Path) -> None:
 
 CHANGES = {
     "dataset": {"dataset": "cifar100"},
-    "algorithms": {"algorithms": (Algorithm.parse("local_search"),)},
     "budget": {"budget": Budget(6)},
-    "runs": {"runs": 4},
     "seed": {"seed": 1},
     "rules": {"rules": Rules("mean")},
 }
@@ -327,20 +395,176 @@ def test_other_settings_in_the_same_folder_are_refused(finished: Path, what: str
     assert contents(finished) == before
 
 
-def test_all_that_differs_is_told(finished: Path) -> None:
-    with pytest.raises(ComparisonError, match=r"differs in budget, runs\."):
-        compare(settings(budget=Budget(1), runs=1), finished)
+def test_all_that_stands_against_it_is_told(finished: Path) -> None:
+    with pytest.raises(ComparisonError, match=r"differs in budget, seed\."):
+        compare(settings(budget=Budget(1), runs=1, seed=3), finished)
 
 
-@pytest.mark.parametrize("what", ["table_digest", "nasbench"])
-def test_another_table_or_version_is_refused(tmp_path: Path, what: str) -> None:
+def test_force_starts_over(tmp_path: Path) -> None:
+    compare(settings(), tmp_path / "old")
+    compare(settings("local_search", seed=3), tmp_path / "new")
+    (tmp_path / "old" / "histories" / "random_search.h5").write_bytes(b"damaged")
+    (tmp_path / "old" / "mine.txt").touch()
+    compare(settings("local_search", seed=3), tmp_path / "old", force=True)
+    assert contents(tmp_path / "old") == {**contents(tmp_path / "new"), "mine.txt": b""} | {
+        "manifest.json": (tmp_path / "old" / "manifest.json").read_bytes()
+    }
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "thesis.tex").touch()
+    with pytest.raises(ComparisonError, match="neither empty nor a comparison"):
+        compare(settings(), tmp_path / "thesis", force=True)
+    assert (tmp_path / "thesis" / "thesis.tex").exists()
+
+
+def test_another_table_is_refused(tmp_path: Path) -> None:
     compare(settings(), tmp_path / "out")
     path = tmp_path / "out" / "manifest.json"
     manifest = json.loads(path.read_text())
-    manifest["settings"][what] = "0"
+    manifest["settings"]["table_digest"] = "0"
     path.write_text(json.dumps(manifest))
-    with pytest.raises(ComparisonError, match=f"differs in {what}"):
+    with pytest.raises(ComparisonError, match="differs in table_digest"):
         compare(settings(), tmp_path / "out")
+
+
+# What is finished is used again.
+
+LOGGING = """
+import numpy as np
+
+from nasbench import Trial
+
+
+class Logging:
+    def __init__(self, space, *, seed):
+        with open("runs.log", "a") as log:
+            log.write(f"{seed[1]}\\n")
+        self.space, self.rng = space, np.random.default_rng(seed)
+
+    def ask(self):
+        return Trial(self.space.sample(self.rng))
+
+    def tell(self, trial, validation_accuracy):
+        pass
+
+
+class Other(Logging):
+    pass
+"""
+
+
+class Again:
+    """A folder with a file of searchers that write down which runs they are made for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file, self.log = folder / "logging_search.py", folder / "runs.log"
+        self.file.write_text(LOGGING)
+
+    def compare(self, *algorithms: str, out: str = "out", **changes: Any) -> list[int]:
+        """Compare; return the runs that were made, but for run 0, which is also made to see that it can be."""
+        self.log.write_text("")
+        compare(settings(*algorithms, **changes), out)
+        return sorted({int(line) for line in self.log.read_text().split()} - {0})
+
+    def fresh(self, *algorithms: str, **changes: Any) -> dict[str, bytes]:
+        """The files of the same comparison in a folder of its own, which is named alike."""
+        Path("fresh").mkdir(exist_ok=True)
+        shutil.rmtree("fresh/out", ignore_errors=True)
+        self.compare(*algorithms, out="fresh/out", **changes)
+        return contents(Path("fresh/out"))
+
+
+@pytest.fixture
+def again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Again:
+    monkeypatch.chdir(tmp_path)
+    return Again(tmp_path)
+
+
+ONE, TWO = "logging_search.py:Logging", "logging_search.py:Other"
+
+
+def test_more_runs_make_only_those_that_are_missing(again: Again) -> None:
+    assert again.compare(ONE, "random_search", runs=30) == [*range(1, 30)]
+    assert again.compare(ONE, "random_search", runs=60) == [*range(30, 60)]
+    assert contents(Path("out")) == again.fresh(ONE, "random_search", runs=60)
+
+
+def test_an_algorithm_that_is_added_leaves_the_others_as_they_are(again: Again) -> None:
+    again.compare("random_search", ONE, runs=9)
+    assert again.compare(ONE, "local_search", "random_search", runs=9) == []
+    assert contents(Path("out")) == again.fresh(ONE, "local_search", "random_search", runs=9)
+
+
+def test_a_corrected_algorithm_is_run_anew_and_alone(again: Again) -> None:
+    before = again.compare("random_search", ONE, runs=9)
+    old = contents(Path("out"))
+    again.file.write_text(LOGGING + "# corrected\n")
+    Path("out/histories/random_search.h5").touch()
+    assert again.compare("random_search", ONE, runs=9) == before == [*range(1, 9)]
+    ours = {name: text for name, text in contents(Path("out")).items() if not name.startswith("parts/")}
+    assert ours == again.fresh("random_search", ONE, runs=9)
+    # And back: nothing that was finished is lost.
+    again.file.write_text(LOGGING)
+    assert again.compare("random_search", ONE, runs=9) == []
+    assert {name: text for name, text in contents(Path("out")).items() if not name.startswith("parts/")} == old
+
+
+def test_what_is_no_longer_asked_for_stays_outside_of_the_result(again: Again) -> None:
+    again.compare(ONE, "random_search", runs=30)
+    assert again.compare("random_search", runs=9) == []
+    found = contents(Path("out"))
+    aside = {name for name in found if name.startswith("parts/")}
+    assert sorted(name.split("-")[0] for name in aside) == ["parts/Logging", "parts/random_search"]
+    assert {name: found[name] for name in found if name not in aside} == again.fresh("random_search", runs=9)
+    assert [len(load_histories(f"out/{name}")) for name in sorted(aside)] == [30, 30]
+    assert again.compare(ONE, "random_search", runs=30) == []
+    assert contents(Path("out")) == again.fresh(ONE, "random_search", runs=30)
+
+
+def test_another_version_runs_everything_anew(again: Again, monkeypatch: pytest.MonkeyPatch) -> None:
+    again.compare(ONE)
+    monkeypatch.setattr("nasbench.__version__", "99.0")
+    assert again.compare(ONE) == [1, 2]
+    assert {h.header["nasbench"] for h in load_histories("out/histories/Logging.h5")} == {"99.0"}
+
+
+def test_runs_that_a_part_holds_already_are_not_made_again(again: Again) -> None:
+    """Whatever was interrupted in between: parts of any length fit."""
+    again.compare(ONE, runs=30)
+    again.compare(ONE, runs=40)
+    again.compare(ONE, TWO, runs=12)  # 40 runs of the one are aside now
+    os.unlink("out/histories/Logging.h5")  # as if it had been interrupted at its end
+    assert again.compare(ONE, runs=45) == [*range(40, 45)]
+    found = {name: text for name, text in contents(Path("out")).items() if not name.startswith("parts/Other")}
+    assert found == again.fresh(ONE, runs=45)
+
+
+def test_what_was_drawn_of_other_settings_is_removed(again: Again) -> None:
+    again.compare(ONE)
+    for name in ("summary.json", "curves.png", "curves.pdf"):
+        Path("out", name).touch()
+    again.compare(ONE, TWO)
+    assert sorted(os.listdir("out")) == ["histories", "manifest.json"]
+
+
+def test_a_part_of_another_length_is_refused_by_name(again: Again) -> None:
+    again.compare(ONE, runs=9)
+    again.compare("random_search", runs=9)
+    (part,) = Path("out/parts").iterdir()
+    part.rename(part.with_name(part.name.replace("000009", "000030")))
+    with pytest.raises(HistoryFileError, match=r"-000000-000030\.h5: expected 30 histories, found 9\. Delete it\."):
+        again.compare(ONE, runs=9)
+
+
+@pytest.mark.parametrize("settings_text", ['{"runs": "many"}', '{"runs": 3, "algorithms": 7}', "{}"])
+def test_a_manifest_that_says_nothing_is_refused(again: Again, settings_text: str) -> None:
+    again.compare(ONE)
+    manifest = json.loads(Path("out/manifest.json").read_text())
+    manifest["settings"] = {**manifest["settings"], "algorithms": None} | json.loads(settings_text)
+    Path("out/manifest.json").write_text(json.dumps(manifest))
+    before = contents(Path("out"))
+    with pytest.raises(ComparisonError, match=r"manifest\.json: is damaged"):
+        again.compare(ONE)
+    assert contents(Path("out")) == before
 
 
 @pytest.mark.parametrize(
@@ -434,14 +658,11 @@ def test_a_class_in_a_file_may_import_its_neighbours_and_take_arguments() -> Non
         assert history.architectures.tolist() == [[3, 0, 3, 1, 3, 3]] * 5
 
 
-def test_an_edited_file_is_refused_in_its_old_folder_and_runs_in_a_new_one(mine: Path) -> None:
+def test_an_edited_file_is_run_as_it_is_now(mine: Path) -> None:
     """In one process too: what runs is what the manifest has the sha256 of."""
     old = compare(settings("mine/my_search.py:Mine"), "old").histories["Mine"]
-    mine.write_text(MINE.replace("space.sample(self.rng)", "space.decode([7])[0].tolist()").replace("NUMBER", "N"))
-    with pytest.raises(ComparisonError, match="differs in algorithms"):
-        compare(settings("mine/my_search.py:Mine"), "old")
     mine.write_text(MINE.replace("return Trial(self.space.sample(self.rng))", "return Trial((0, 0, 0, 0, 1, 2))"))
-    new = compare(settings("mine/my_search.py:Mine"), "new").histories["Mine"]
+    new = compare(settings("mine/my_search.py:Mine"), "old").histories["Mine"]
     assert new[0].architectures.tolist() == [[0, 0, 0, 0, 1, 2]] * 5
     assert not np.array_equal(old[0].architectures, new[0].architectures)
 
@@ -452,6 +673,156 @@ def test_a_file_that_changes_during_the_comparison_is_refused(mine: Path) -> Non
     with pytest.raises(ComparisonError, match=r"my_search\.py: has changed since the comparison started"):
         compare(asked, "out")
     assert not Path("out").exists()
+
+
+FAULTY = """
+from nasbench import Trial
+
+
+def average(values):
+    return sum(values) / len(values)
+
+
+class Faulty:
+    def __init__(self, space, *, seed, where="tell"):
+        if where == "constructor" and seed[1] == 28:
+            raise KeyError("bought")
+        self.space, self.where, self.run, self.values = space, where, seed[1], []
+
+    def ask(self):
+        if self.where == "ask" and self.run == 28:
+            return average(self.values[3:])
+        if self.where == "trial" and self.run == 28:
+            return Trial("text")
+        return Trial((0,) * 6)
+
+    def tell(self, trial, validation_accuracy):
+        self.values.append(validation_accuracy)
+        if self.where == "tell" and self.run == 28 and len(self.values) == 3:
+            average([])
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("where", "message", "frames"),
+    [
+        (
+            "ask",
+            "run 28 of Faulty(where=ask): Faulty.ask() raised ZeroDivisionError at evaluation 1 (seed [7, 28, 1]): "
+            "division by zero",
+            ["ask", "average"],
+        ),
+        (
+            "tell",
+            "run 28 of Faulty(where=tell): Faulty.tell() raised ZeroDivisionError at evaluation 3 (seed [7, 28, 1]): "
+            "division by zero",
+            ["tell", "average"],
+        ),
+        (
+            "constructor",
+            "run 28 of Faulty(where=constructor): faulty.py:Faulty:where=constructor: cannot be made with "
+            "(space, seed=..., where=constructor): KeyError: 'bought'",
+            ["__init__"],
+        ),
+        (
+            "trial",
+            "run 28 of Faulty(where=trial): Faulty.ask() returned Trial(architecture='text', fidelity=None) at "
+            "evaluation 1 (seed [7, 28, 1]), which nasbench201 (cifar10) cannot answer: expected Trial(architecture), "
+            "with the architecture as a tuple of integers.",
+            [],
+        ),
+    ],
+)
+def test_a_fault_is_told_with_its_algorithm_run_seed_and_evaluation(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    where: str,
+    message: str,
+    frames: list[str],
+    workers: int,
+) -> None:
+    """One line; below it what the user wrote, and nothing of what called it."""
+    monkeypatch.chdir(tmp_path)
+    Path("faulty.py").write_text(FAULTY)
+    words = ["compare", f"faulty.py:Faulty:where={where}", "--runs", "30", "--seed", "7", "--budget", "4"]
+    assert main([*words, "--workers", str(workers)]) == 1
+    out, err = capsys.readouterr()
+    first, *rest = err.splitlines()
+    assert (out, first) == ("", f"nasbench: {message}")
+    files = [line for line in rest if line.startswith("  File ")]
+    assert [line.rpartition(" in ")[2] for line in files] == frames
+    assert all(f'File "{tmp_path / "faulty.py"}"' in line for line in files)
+    assert len(rest) <= 8  # with the marks below each line
+    with pytest.raises((SearcherError, ComparisonError)) as caught:
+        compare(settings(words[1], runs=30, seed=7, budget=Budget(4)), "comparison", workers=workers)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__, "the frames of workers and of joblib"
+    assert getattr(caught.value, "__notes__", []) == ([caught.value.traceback] if frames else [])
+
+
+def test_a_worker_that_is_killed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("faulty.py").write_text(FAULTY.replace("average([])", "import os; os._exit(3)"))
+    with pytest.raises(
+        ComparisonError, match=r"a worker process was killed, perhaps because memory ran out\. The same"
+    ):
+        compare(settings("faulty.py:Faulty", runs=60), "out", workers=2)
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_searcher_without_tell_is_refused_before_anything_runs(mine: Path) -> None:
+    mine.with_name("broken.py").write_text(
+        "class Mute:\n    def __init__(self, space, *, seed): pass\n    ask = tell = 7\n"
+    )
+    with pytest.raises(SearcherError, match=r"Mute has no method ask\(\)"):
+        compare(settings("mine/broken.py:Mute"), "out")
+    assert not Path("out").exists()
+
+
+# Tables of some architectures.
+
+
+@pytest.mark.parametrize("algorithm", ["random_search", "reinforce", "genetic_algorithm", "local_search"])
+def test_a_table_of_some_architectures_says_at_once_what_to_do(tmp_path: Path, algorithm: str) -> None:
+    with pytest.raises(ComparisonError) as refusal:
+        compare(settings(algorithm, table="conv5_16px_4epochs"), tmp_path / "out")
+    message = str(refusal.value)
+    assert message.startswith(f"{algorithm} proposes ")
+    for words in (
+        "which conv5_16px_4epochs (cifar10) does not have. It has 301 of 7,962,624 architectures of conv5.",
+        "nasbench fit --table conv5_16px_4epochs --out FOLDER",
+        "--table surrogate:FOLDER",
+        "--table live:conv5",
+    ):
+        assert words in message
+    assert not (tmp_path / "out").exists()
+
+
+POOL = """
+import numpy as np
+
+import nasbench
+
+
+class Pool:
+    def __init__(self, space, *, seed):
+        self.rng = np.random.default_rng(seed)
+        self.known = nasbench.load("conv5_16px_4epochs").architectures
+
+    def ask(self):
+        return nasbench.Trial(tuple(self.known[self.rng.integers(len(self.known))].tolist()))
+
+    def tell(self, trial, validation_accuracy):
+        pass
+"""
+
+
+def test_a_search_among_those_of_a_table_is_not_refused(mine: Path) -> None:
+    mine.with_name("broken.py").write_text(POOL)
+    found = compare(settings("mine/broken.py:Pool", table="conv5_16px_4epochs"), "out").histories["Pool"]
+    assert [len(history) for history in found] == [5, 5, 5]
 
 
 def test_a_searcher_that_goes_astray_is_named(mine: Path) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+import pickle
+import re
+import sys
+
 import numpy as np
 import pytest
 
 from nasbench import Budget, Fidelity, Metrics, Rules, Trial, load, run
-from nasbench.errors import BudgetError, NotRecordedError, SearcherError
+from nasbench.errors import BudgetError, InvalidArchitectureError, NotRecordedError, SearcherError
 from nasbench.spaces.nb201 import NB201
 
 SPACE = NB201()
@@ -135,6 +140,87 @@ def test_the_trial_comes_back_as_it_was_asked_for():
 def test_what_is_no_trial_is_refused_with_what_came(junk):
     with pytest.raises(SearcherError, match=r"Script\.ask\(\) returned"):
         run(Script([junk]), Bench(), Budget(1), seed=0)
+
+
+@pytest.mark.parametrize("junk", ["text", 5, SPACE.format(ARCHITECTURES[0]), list(ARCHITECTURES[0]), (1.0,) * 6])
+def test_what_a_table_would_take_for_an_architecture_is_refused_where_it_occurs(junk):
+    """Texts, indexes, and what equals a tuple of integers: after one evaluation, not once the budget is spent."""
+    table, good = load("nasbench201"), [Trial(ARCHITECTURES[0]), Trial((1,) * 6)]
+    searcher = Script([*good, Trial(junk), *good])
+    with pytest.raises(
+        SearcherError, match=r"Script\.ask\(\) returned .* at evaluation 3 \(seed \[0, 1\]\)"
+    ) as refusal:
+        run(searcher, table, Budget(1000), seed=[0, 1])
+    assert repr(junk) in str(refusal.value)
+    assert len(searcher.told) == 2
+
+
+OWN = """
+import helper_of_own
+
+from nasbench import Trial
+from nasbench.spaces.nb201 import NB201
+
+
+class Own:
+    def __init__(self, space, *, seed=0):
+        self.left = 3
+
+    def ask(self):
+        self.left -= 1
+        return Trial((0,) * 6) if self.left else NB201().parse("no cell")
+
+    def tell(self, trial, validation_accuracy):
+        pass
+
+
+class Deaf(Own):
+    def tell(self, trial, validation_accuracy):
+        helper_of_own.divide(1, 0)
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A user's module and its neighbour; undone at the end."""
+    (tmp_path / "own_search.py").write_text(OWN)
+    (tmp_path / "helper_of_own.py").write_text("def divide(a, b):\n    return a / b\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield importlib.import_module("own_search")
+    del sys.modules["own_search"], sys.modules["helper_of_own"]
+
+
+def test_what_ask_raises_is_told_with_where_it_failed(own):
+    with pytest.raises(SearcherError) as refusal:
+        run(own.Own(SPACE), Bench(), Budget(9), seed=4)
+    message = str(refusal.value)
+    assert message.startswith("Own.ask() raised InvalidArchitectureError at evaluation 3 (seed 4): 'no cell' is no ")
+    assert "\n" not in message
+    lines = refusal.value.traceback.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[1] == f'  File "{own.__file__}", line 14, in ask'
+    assert [line for line in lines if "File" in line] == [lines[1]], "frames that are not the user's"
+    assert isinstance(refusal.value.__cause__, InvalidArchitectureError)
+
+
+def test_what_tell_raises_is_told_with_the_frames_of_its_neighbours(own):
+    with pytest.raises(SearcherError, match=r"^Deaf\.tell\(\) raised ZeroDivisionError at evaluation 1 ") as refusal:
+        run(own.Deaf(SPACE), Bench(), Budget(9), seed=4)
+    found = pickle.loads(pickle.dumps(refusal.value))  # as it comes from a worker
+    assert (str(found), found.traceback) == (str(refusal.value), refusal.value.traceback)
+    assert re.findall(r"in (\w+)\n", found.traceback) == ["tell", "divide"]
+    assert found.traceback.endswith("\nZeroDivisionError: division by zero")
+
+
+def test_a_table_of_some_architectures_says_what_to_do():
+    table = load("conv5_16px_4epochs")
+    elsewhere = next(a for a in map(table.space.sample, [np.random.default_rng(1)] * 9) if a not in table)
+    with pytest.raises(SearcherError, match="It has 301 of 7,962,624 architectures of conv5") as refusal:
+        run(Script([Trial(elsewhere)]), table, Budget(1), seed=0)
+    for words in ("nasbench fit --table ", "--table surrogate:FOLDER", "--table live:conv5", "only what conv5_16px"):
+        assert words in str(refusal.value)
+    recorded = [Trial(tuple(row)) for row in table.architectures[:5].tolist()]
+    assert len(run(Script(recorded), table, Budget(5), seed=0)) == 5
 
 
 def test_what_cannot_ask_is_no_searcher():

@@ -17,6 +17,8 @@ from nasbench.analysis.incumbents import Floats
 
 FEWEST_RUNS = 50
 """From so many runs on the mean, and the mean of the middle half, have an interval."""
+_STEPS = 8
+"""Newton's steps to a cube root: six suffice from anywhere between 0.5 and 4."""
 
 
 class Interval(NamedTuple):
@@ -59,8 +61,6 @@ def mean_band(curves: Floats, *, confidence: float = 0.95) -> tuple[Floats, Floa
     Returns:
         Bounds are nan below 50 runs, and where all runs are equal: chance would decide whether they hold.
     """
-    from scipy.stats import t
-
     runs = len(curves)
     mean = curves.sum(axis=0) / runs
     nowhere = np.full(mean.shape, np.nan)
@@ -72,16 +72,33 @@ def mean_band(curves: Floats, *, confidence: float = 0.95) -> tuple[Floats, Floa
     deviation = np.sqrt(np.where(varied, variance, 1.0))
     population = deviation * np.sqrt((runs - 1) / runs)
     a = (differences**3).sum(axis=0) / runs / population**3 / 3
-    quantile = float(t.ppf((1 + confidence) / 2, runs - 1)) / np.sqrt(runs)
+    quantile = _quantile(confidence, runs - 1) / np.sqrt(runs)
     low, high = (mean - deviation * _untransformed(bound - a / (2 * runs), a) for bound in (quantile, -quantile))
     return mean, np.where(varied, low, np.nan), np.where(varied, high, np.nan)
 
 
 def _untransformed(transformed: Floats, a: Floats) -> Floats:
-    """Return W of W + a W^2 + a^2 W^3 / 3, which is ((1 + a W)^3 - 1) / (3 a)."""
-    straight = np.abs(a) < 1e-6  # the cubic is a line there, to more digits than the difference below has
-    slope = np.where(straight, 1.0, a)
-    return np.where(straight, transformed, (np.cbrt(1 + 3 * slope * transformed) - 1) / slope)
+    """Return W of W + a W^2 + a^2 W^3 / 3 = z, which is (c - 1) / a = 3 z / (c^2 + c + 1) with c^3 = 1 + 3 a z."""
+    root = _cube_root(1 + 3 * a * transformed)
+    return 3 * transformed / (root * root + root + 1)
+
+
+def _cube_root(values: Floats) -> Floats:
+    """Return cube roots by Newton's method: sums, products and quotients are the same anywhere, ``cbrt`` is not."""
+    fraction, exponent = np.frexp(values)
+    whole = exponent // 3
+    scaled = np.abs(np.ldexp(fraction, exponent - 3 * whole))  # from 0.5 up to 4, or 0
+    root = np.ones_like(scaled)
+    for _ in range(_STEPS):
+        root = (2 * root + scaled / (root * root)) / 3
+    return np.asarray(np.where(scaled > 0, np.copysign(np.ldexp(root, whole), values), 0.0))
+
+
+def _quantile(confidence: float, freedom: int) -> float:
+    """Return Student's quantile to 12 digits: in the last of its 16 digits, libraries differ."""
+    from scipy.stats import t
+
+    return float(f"{float(t.ppf((1 + confidence) / 2, freedom)):.12g}")
 
 
 def median_interval(values: ArrayLike, *, confidence: float = 0.95) -> Interval:
@@ -118,7 +135,9 @@ def interquartile_mean(values: ArrayLike) -> float:
 
 
 def interquartile_mean_interval(values: ArrayLike, *, confidence: float = 0.95) -> Interval:
-    """Return the mean of the middle half and its interval; none below 50 runs, or if the middle half is one value.
+    """Return the mean of the middle half and its interval; none below 50 runs, or if a quarter of them has one value.
+
+    Where one value is that frequent, the value at which the tails are cut jumps from sample to sample.
 
     Student's interval for trimmed means: J. W. Tukey and D. H. McLaughlin, "Less vulnerable confidence and significance
     procedures for location based on a single sample", Sankhya A 25, 1963. With c values cut at each end, its variance
@@ -128,17 +147,16 @@ def interquartile_mean_interval(values: ArrayLike, *, confidence: float = 0.95) 
         values: One a run, shape (runs,).
         confidence: Coverage in (0, 1).
     """
-    from scipy.stats import t
-
     sample = np.sort(np.asarray(values, np.float64))
     runs, estimate = len(sample), interquartile_mean(sample)
     cut = runs // 4
-    if runs < FEWEST_RUNS or sample[cut] == sample[runs - 1 - cut]:
+    most_equal = int(np.unique(sample, return_counts=True)[1].max())
+    if runs < FEWEST_RUNS or 4 * most_equal >= runs:
         return Interval(estimate, None, None)
     winsorised = sample.clip(sample[cut], sample[runs - 1 - cut])
     variance = float(((winsorised - winsorised.sum() / runs) ** 2).sum()) / (runs - 1)
     left = runs - 2 * cut
-    half = float(t.ppf((1 + confidence) / 2, left - 1)) * np.sqrt(variance * runs) / left
+    half = _quantile(confidence, left - 1) * np.sqrt(variance * runs) / left
     return Interval(estimate, float(estimate - half), float(estimate + half))
 
 

@@ -24,6 +24,7 @@ from nasbench.cli import (
     fetch,
     fit,
     info,
+    merge,
     query,
     tables,
     train_table,
@@ -35,6 +36,7 @@ _COMMANDS = (
     compare,
     verify,
     train_table,
+    merge,
     tables,
     info,
     query,
@@ -52,7 +54,15 @@ _COMMANDS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status: 0 done, 1 refused with a message, 2 misused, 130 interrupted."""
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    unreadable = next((word for word in words if not _is_utf8(word)), None)
+    if unreadable is not None:  # Python keeps such bytes as surrogates; HDF5, JSON and print refuse them, each late
+        shown = os.fsencode(unreadable).decode(errors="backslashreplace")
+        print(
+            f"nasbench: {shown}: has bytes that are no UTF-8. Rename the file, or choose another name.", file=sys.stderr
+        )
+        return 1
+    options = _parser().parse_args(words)
     try:
         status = int(options.do(options) or 0)
         sys.stdout.flush()  # a reader that has left is noticed here rather than at exit
@@ -66,8 +76,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere
         return 1
     except (NasbenchError, OSError) as error:
-        print(f"nasbench: {printable(error)}", file=sys.stderr)
+        print(f"nasbench: {printable(_message(error, options))}", file=sys.stderr)
         return 1
+
+
+def _message(error: NasbenchError | OSError, options: argparse.Namespace) -> str:
+    """Return what is told of an error: one line; and below it where a user's own code failed."""
+    if isinstance(error, NasbenchError):
+        return f"{error}\n{error.traceback}" if error.traceback else str(error)
+    out = getattr(options, "out", None)
+    if error.filename is not None or out is None:
+        return str(error)
+    return f"{error}, while {out} was made"  # of a full disk the system names no file
+
+
+def _is_utf8(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -29,10 +29,18 @@ def architecture_of(text: str, table: Benchmark) -> Architecture | int:
 
 
 def choices_of(text: str, benchmark: Any) -> Architecture:
-    """Read what people type for an architecture, whatever the benchmark; an index of a table becomes its choices."""
+    """Read what people type for an architecture, whatever the benchmark; an index becomes its choices."""
     found = architecture_of(text, benchmark)
     if isinstance(found, tuple):
         return tuple(benchmark.space.check(found))
-    if not hasattr(benchmark, "row"):
-        raise InvalidArchitectureError(f"{benchmark.name} has no index {found}: give the text of an architecture.")
-    return tuple(benchmark.at_row(benchmark.row(found)))
+    if hasattr(benchmark, "row"):
+        return tuple(benchmark.at_row(benchmark.row(found)))
+    official = benchmark.space.architectures
+    if official is None:
+        raise InvalidArchitectureError(
+            f"{benchmark.name}: an index says nothing in {benchmark.space.name}, which has no official order; "
+            "give the text of an architecture."
+        )
+    if found >= len(official):
+        raise InvalidArchitectureError(f"index {found} is outside of {benchmark.name}: 0 to {len(official) - 1}.")
+    return tuple(official[found].tolist())

@@ -17,10 +17,14 @@ def add(commands: Commands) -> None:
 
 def do(options: argparse.Namespace) -> None:
     """Run the command."""
-    from nasbench.table import load
+    from nasbench.benchmark import load
 
     table = load(options.table, options.dataset)
-    print(printable(f"{table.source['citation']}\n  {table.source['name']}, {table.source['address']}"))
-    print(printable(f"  licence: {table.source['licence']}"))
-    print(printable(f"  sha256 of the raw files: {table.source['sha256'].replace(chr(10), '; ')}"))
-    print(f"nasbench-suite {__version__}, table {table.name}, digest {table.digest}.")
+    source = table.source
+    lines = [source["citation"], f"  {', '.join(filter(None, (source['name'], source['address'])))}"]
+    for name, title in (("licence", "licence"), ("sha256", "sha256 of the raw files")):
+        if source.get(name):
+            lines.append(f"  {title}: {source[name].replace(chr(10), '; ')}")
+    kind = {"recorded": "table", "predicted": "surrogate"}.get(table.origin, "benchmark")
+    lines.append(f"nasbench-suite {__version__}, {kind} {table.name}, digest {table.digest}.")
+    print(*(printable(line) for line in lines if line), sep="\n")

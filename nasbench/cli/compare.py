@@ -6,8 +6,8 @@ import argparse
 import os
 from pathlib import Path
 
-from nasbench.cli.options import Commands, add_images, add_table, command, cores
-from nasbench.cli.terminal import progress_bar
+from nasbench.cli.options import Commands, add_images, add_output, add_table, command, cores
+from nasbench.cli.terminal import progress_bar, tell
 from nasbench.errors import ComparisonError, NasbenchError
 from nasbench.types import Budget
 
@@ -37,6 +37,8 @@ def add(commands: Commands) -> None:
     parser.add_argument("--free-repeats", action="store_true", help="evaluating an architecture again costs nothing")
     parser.add_argument("--workers", type=int, default=cores(), help="processes; does not change the result")
     parser.add_argument("--out", type=Path, default=Path("comparison"), help="folder of the result")
+    parser.add_argument("--force", action="store_true", help="delete a comparison that is in --out, and start over")
+    add_output(parser)
     parser.add_argument("--target", type=float, default=0.1, help="regret that counts as success, percentage points")
     parser.add_argument("--center", choices=("mean", "median"), default="mean", help="line of the plot")
     parser.add_argument("--x", choices=("log", "linear"), default="log", help="budget axis of the plot")
@@ -73,17 +75,16 @@ def do(options: argparse.Namespace) -> None:
         Rules(options.observe, not options.free_repeats),
     )
     out: Path = options.out
-    with progress_bar("searching", "runs") as progress:
-        comparison = compare(settings, out, workers=options.workers, progress=progress)
+    with progress_bar("searching", "runs", quiet=options.quiet) as progress:
+        comparison = compare(settings, out, workers=options.workers, progress=progress, force=options.force)
     summary = summarise(comparison, target=options.target / 100)
     write_json(out / "summary.json", summary)
     draw(summary, [out / "curves.png", out / "curves.pdf"], center=options.center, x=options.x)
     console = Console()
     if not console.is_terminal:  # a file or a pipe is as wide as it needs to be
         console = Console(width=width_of(summary))
-    console.print(render(summary))
-    for name in ("summary.json", "curves.png", "curves.pdf", "histories/", "manifest.json"):
-        print(out / name)
+    names = ("summary.json", "curves.png", "curves.pdf", "histories/", "manifest.json")
+    tell(options, summary, lambda: console.print(render(summary)), [out / name for name in names])
 
 
 def _budget(text: str) -> Budget:

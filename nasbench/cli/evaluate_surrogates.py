@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from pathlib import Path
 
-from nasbench.cli.options import Commands, add_table, command
-from nasbench.cli.terminal import needing_surrogates, progress_bar
+from nasbench.cli.options import Commands, add_output, add_table, command
+from nasbench.cli.terminal import needing_surrogates, progress_bar, tell
 
 
 def add(commands: Commands) -> None:
@@ -40,6 +41,7 @@ def add(commands: Commands) -> None:
         "--out", type=Path, default=Path("evaluation"), help="folder of the result; the same command goes on in it"
     )
     parser.add_argument("--force", action="store_true", help="replace an evaluation that is there")
+    add_output(parser)
 
 
 def do(options: argparse.Namespace) -> None:
@@ -57,11 +59,12 @@ def do(options: argparse.Namespace) -> None:
     given |= {"splits": options.splits, "seed": options.seed, "inputs": tuple(options.input)}
     protocol = protocol_of(table)._replace(**{name: value for name, value in given.items() if value is not None})
     out: Path = options.out
-    with progress_bar("fitting", "models") as progress:
+    with progress_bar("fitting", "models", quiet=options.quiet) as progress:
         found = evaluate(table, options.models, protocol, folder=out, force=options.force, progress=progress)
     draw(found, out / "evaluation.png")
-    Console(width=140).print(render(found))
-    print(out / "evaluation.json", out / "evaluation.png", out / "timings.json", sep="\n")
+    files = [out / "evaluation.json", out / "evaluation.png", out / "timings.json"]
+    written = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
+    tell(options, written, lambda: Console(width=140).print(render(found)), files)
 
 
 def _sizes(text: str) -> tuple[int, ...]:

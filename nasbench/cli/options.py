@@ -33,6 +33,14 @@ def add_table(parser: argparse.ArgumentParser, *, positional: bool = False) -> N
     parser.add_argument("--dataset", help="image dataset; the file's first by default")
 
 
+def add_output(parser: argparse.ArgumentParser, *, quiet: bool = True) -> None:
+    """Add how much is printed; see :func:`nasbench.cli.terminal.tell`."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
+    if quiet:
+        group.add_argument("--quiet", action="store_true", help="print only errors and the files of the result")
+
+
 def add_images(parser: argparse._ActionsContainer) -> None:
     """Add the options of images to train on."""
     parser.add_argument("--data", type=Path, help="folder of the binary CIFAR-10 files; fetched by default")

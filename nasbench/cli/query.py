@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from nasbench._text import printable
 from nasbench.cli.architectures import architecture_of, choices_of
-from nasbench.cli.options import Commands, add_table, command
+from nasbench.cli.options import Commands, add_output, add_table, command
+from nasbench.cli.terminal import tell
+
+if TYPE_CHECKING:
+    from nasbench.store import ColumnInfo
 
 
 def add(commands: Commands) -> None:
@@ -16,6 +21,7 @@ def add(commands: Commands) -> None:
         "architecture", help="its text, comma-separated choices, its official index, or row:5 for that row of a table"
     )
     add_table(parser)
+    add_output(parser, quiet=False)
     for name in ("schedule", "epoch", "run"):
         parser.add_argument(f"--{name}", type=int, help="see `nasbench info`; by default longest, last, mean over runs")
 
@@ -24,28 +30,41 @@ def do(options: argparse.Namespace) -> None:
     """Run the command."""
     from nasbench.benchmark import load
     from nasbench.table import Table
+    from nasbench.types import Metrics
 
     table = load(options.table, options.dataset)
     asked = {name: getattr(options, name) for name in ("schedule", "epoch", "run")}
+    where, runs, others = "", "", {}
     if isinstance(table, Table):
         row = table.row(architecture_of(options.architecture, table))
         architecture = table.at_row(row)
-        metrics = table.query(architecture, **asked)
         index = None if table.indexes is None else int(table.indexes[row])
         where = f"row {row}" if index is None else f"index {index}" if index == row else f"index {index}, row {row}"
-        print(f"architecture: {table.space.format(architecture)} ({where})")
+        where = f" ({where})"
         recorded = table.runs(architecture, schedule=asked["schedule"], epoch=asked["epoch"])
-        runs = f"mean over runs {', '.join(map(str, recorded))}"
-        others = {
-            f"{name} [{printable('fraction' if table.info(name).images else table.info(name).unit)}]": value
-            for name, value in table.values(architecture, **asked).items()
-            if name not in metrics._fields
-        }
+        runs = f" {', '.join(map(str, recorded))}"
+        values = table.values(architecture, **asked)
+        others = {name: value for name, value in values.items() if name not in Metrics._fields}
     else:
         architecture = choices_of(options.architecture, table)
-        metrics = table.query(architecture, **asked)
-        print(f"architecture: {table.space.format(architecture)}")
-        runs, others = "mean over runs", {}
-    for name, value in {**metrics._asdict(), **others}.items():
-        unknown = value is None or value != value
-        print(f"{name}: {runs if name == 'run' and unknown else 'not recorded' if unknown else value}")
+        official = table.space.architectures
+        if official is not None:
+            where = f" (index {int((official == architecture).all(axis=1).argmax())})"
+    metrics = table.query(architecture, **asked)
+    text = table.space.format(architecture)
+    found = {"table": table.name, "digest": table.digest, "architecture": text, "choices": architecture}
+
+    def show() -> None:
+        print(f"architecture: {text}{where}")
+        units = {name: f" [{_unit(table.info(name))}]" for name in others} if isinstance(table, Table) else {}
+        for name, value in {**metrics._asdict(), **others}.items():
+            unknown = value is None or value != value
+            mean = f"mean over runs{runs}"
+            shown = mean if name == "run" and unknown else "not recorded" if unknown else value
+            print(f"{name}{units.get(name, '')}: {shown}")
+
+    tell(options, found | metrics._asdict() | others, show)
+
+
+def _unit(info: ColumnInfo) -> str:
+    return "fraction" if info.images else printable(info.unit)

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from nasbench.cli.architectures import choices_of
-from nasbench.cli.options import Commands, add_devices, add_images, command
-from nasbench.cli.terminal import progress_bar, tell_failures
+from nasbench.cli.options import Commands, add_devices, add_images, add_output, command
+from nasbench.cli.terminal import progress_bar, tell, tell_failures
 from nasbench.errors import ComparisonError
 
 
@@ -24,6 +24,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--epochs", type=int, help="of each training; the table's longest schedule by default")
     add_images(parser)
     add_devices(parser)
+    add_output(parser)
     parser.add_argument("--out", type=Path, default=Path("verification"), help="folder of the result")
 
 
@@ -54,7 +55,7 @@ def do(options: argparse.Namespace) -> int:
     epochs = benchmark.fidelities[-1].schedule if options.epochs is None else options.epochs
     device = without_auto(options.device)
     images = cifar10.images_for(benchmark.space.name, options.data, tenth=options.subset, side=options.side or 32)
-    with progress_bar("training", "trainings") as progress:
+    with progress_bar("training", "trainings", quiet=options.quiet) as progress:
         found = verify(
             candidates,
             images,
@@ -67,7 +68,6 @@ def do(options: argparse.Namespace) -> int:
         )
     write_json(out / "verification.json", found)
     draw(found, out / "verification.png")
-    Console().print(render(found))
-    for name in ("verification.json", "verification.png", "journal.db"):
-        print(out / name)
+    names = ("verification.json", "verification.png", "journal.db")
+    tell(options, found, lambda: Console().print(render(found)), [out / name for name in names])
     return tell_failures(failures_of(found))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nasbench.errors import CampaignError, MissingPackageError
-from nasbench.training.campaign import Job, Outcome, Outcomes, Task, TrainOne, attempt, job_of, plain_job
+from nasbench.training.jobs import Job, Outcome, Outcomes, Task, TrainOne, attempt, job_of, plain_job
 from nasbench.training.train import Training
 
 _AHEAD = 2
@@ -83,5 +83,4 @@ def _train(plain: Any, digest: str, task: Task, train_one: TrainOne) -> Training
     if kept is None:
         _JOBS.clear()
         kept = _JOBS[digest] = job_of(plain)
-    space, _, _, recipe, epochs, device = plain
-    return attempt(kept._replace(space=space, recipe=recipe, epochs=epochs, device=device), task, train_one)
+    return attempt(Job(*plain[:-1])._replace(images=kept.images), task, train_one)

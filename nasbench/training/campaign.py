@@ -1,84 +1,40 @@
 """run_campaign(): many architectures times seeds, trained in parallel, each once, into one journal.
 
-Workers train and send back what came of it; only the campaign itself writes, at once, so that an end at any moment
-costs at most the trainings in flight, and the same call goes on. Where they run is a generator of outcomes: processes
-of this machine (below), or a ray cluster (:mod:`nasbench.training._ray`).
+Workers train and send back what came of it; only the campaign itself writes to the journal, at once, so that an end at
+any moment costs at most the epochs in flight, and the same call goes on: with what is not in the journal, an unfinished
+training at its last checkpoint. Where they run is a generator of outcomes: processes of this machine
+(:mod:`nasbench.training._local`), or a ray cluster (:mod:`nasbench.training._ray`).
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-import threading
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import suppress
-from multiprocessing.connection import Connection, wait
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from typing import Literal
 
 import numpy as np
-import torch
 
 from nasbench.errors import CampaignError, NasbenchError
 from nasbench.spaces import SearchSpace
-from nasbench.training.images import Images, Split
+from nasbench.training.jobs import (
+    Failure,
+    Job,
+    Outcome,
+    Outcomes,
+    Task,
+    TrainOne,
+    forget_checkpoint,
+    left_over,
+    train_one,
+)
 from nasbench.training.journal import Journal, Setting
-from nasbench.training.networks import build
-from nasbench.training.recipes import Recipe
-from nasbench.training.train import Training, train
 from nasbench.types import Architecture
 
-_DEATHS = 2
-"""A training during which its worker died is tried once more: whatever kills a worker twice is the training itself."""
+__all__ = ["Engine", "Failure", "Job", "Outcome", "Task", "TrainOne", "read_architectures", "run_campaign", "sample"]
+__all__ += ["checkpoints_of", "train_one"]
 
-
-class Job(NamedTuple):
-    """What all trainings of a campaign have in common: it goes to each worker once."""
-
-    space: SearchSpace
-    images: Images
-    recipe: Recipe
-    epochs: int
-    device: str
-
-
-class Task(NamedTuple):
-    """One training to do."""
-
-    architecture: Architecture
-    seed: int
-
-
-class Failure(NamedTuple):
-    """A training that came to nothing; the next campaign tries it again."""
-
-    architecture: str
-    seed: int
-    reason: str
-
-
-class Outcome(NamedTuple):
-    """What a worker sends back: a training, or the reason why there is none."""
-
-    task: Task
-    training: Training | str
-
-
-TrainOne = Callable[[Job, Task], Training]
-"""A function of a module: workers import it by its name."""
 Engine = Literal["local", "ray"]
-
-
-def train_one(job: Job, task: Task) -> Training:
-    """Build one network and train it.
-
-    Raises:
-        NasbenchError: As for :func:`nasbench.training.networks.build` and :func:`nasbench.training.train.train`.
-    """
-    network = build(job.space, task.architecture, classes=job.images.classes, side=job.images.side)
-    return train(network, job.images, job.recipe, epochs=job.epochs, seed=task.seed, device=job.device)
 
 
 def run_campaign(
@@ -96,6 +52,8 @@ def run_campaign(
 
     Args:
         job: Space, images, recipe, epochs and device: ``"cpu"``, ``"cuda"`` for all GPUs, or one as ``"cuda:1"``.
+            Checkpoints are in a folder beside the journal (:func:`checkpoints_of`), unless it names another; on a ray
+            cluster, whose machines may not share a disk, there are none unless it names one.
         architectures: What to train; forms of one network (of one identity) are trained once, as the first of them.
         journal: Where results are kept; made if there is none.
         seeds: Of the trainings of each architecture.
@@ -122,6 +80,10 @@ def run_campaign(
     _check(distinct, job.epochs, seeds, workers, engine)
     journal.claim(job.recipe)
     trained = journal.trained(Setting.of(job.space, job.recipe, job.images, job.epochs))
+    if job.checkpoints is None and engine == "local":
+        job = job._replace(checkpoints=checkpoints_of(journal))
+    for identity, seed in left_over(job) & trained:  # of a campaign that ended between keeping and forgetting
+        forget_checkpoint(job, identity, seed)
     # Seed by seed: a campaign that is ended early has every architecture once before it has any twice.
     tasks = [
         Task(architecture, seed)
@@ -150,11 +112,17 @@ def run_campaign(
                 seed=task.seed,
                 training=training,
             )
+            forget_checkpoint(job, job.space.identity(task.architecture), task.seed)
             done += 1
             progress(done, total)
     finally:
         outcomes.close()  # ends the workers now, whatever happened
     return failures
+
+
+def checkpoints_of(journal: Journal) -> Path:
+    """Return the folder of the checkpoints of a journal's unfinished trainings, which is there while it has any."""
+    return journal.path.with_name(f"{journal.path.name}-checkpoints")
 
 
 def sample(space: SearchSpace, n: int, seed: int) -> list[Architecture]:
@@ -198,12 +166,11 @@ def read_architectures(space: SearchSpace, path: str | os.PathLike[str]) -> list
     return found
 
 
-Outcomes = Generator[Outcome, None, None]
-
-
 def _outcomes(engine: Engine) -> Callable[[Job, Sequence[Task], int | None, TrainOne], Outcomes]:
     if engine == "local":
-        return _locally
+        from nasbench.training._local import on_this_machine
+
+        return on_this_machine
     from nasbench.training._ray import on_cluster
 
     return on_cluster
@@ -222,141 +189,3 @@ def _check(
         raise CampaignError(f"workers must be at least 1, not {workers}.")
     if engine not in ("local", "ray"):
         raise CampaignError(f"unknown engine {engine!r}: expected local or ray.")
-
-
-# Processes of this machine.
-
-
-class _Worker(NamedTuple):
-    number: int
-    process: Any
-    pipe: Connection
-
-
-def _locally(job: Job, tasks: Sequence[Task], workers: int | None, train_one: TrainOne) -> Outcomes:
-    """Train in processes of our own: joblib's lose all that is in flight when one of them is killed."""
-    gpus = _gpus() if job.device == "cuda" else []
-    if job.device == "cuda" and not gpus:
-        raise CampaignError("no GPU that torch can use: train on cpu, or look at CUDA_VISIBLE_DEVICES.")
-    count = min(workers or len(gpus) or (_cores() if job.device == "cpu" else 1), len(tasks))
-    waiting, deaths = deque(tasks), dict.fromkeys(tasks, 0)
-    running: dict[Connection, tuple[_Worker, Task]] = {}
-
-    def start(number: int) -> _Worker:
-        return _start(number, job, train_one, gpus[number % len(gpus)] if gpus else "")
-
-    def give(worker: _Worker) -> None:
-        task = waiting.popleft()
-        running[worker.pipe] = worker, task
-        with suppress(OSError):  # a worker that died meanwhile is found below
-            worker.pipe.send(task)
-
-    try:
-        for number in range(count):
-            give(start(number))
-        while running:
-            for ready in wait(list(running)):
-                pipe = cast(Connection, ready)
-                worker, task = running.pop(pipe)
-                try:
-                    outcome: Outcome | None = Outcome(task, pipe.recv())
-                except (EOFError, OSError):
-                    outcome = None
-                if outcome is None:
-                    worker.process.join()
-                    pipe.close()
-                    deaths[task] += 1
-                    if deaths[task] < _DEATHS:
-                        waiting.append(task)
-                    if waiting:
-                        give(start(worker.number))
-                    if deaths[task] >= _DEATHS:
-                        yield Outcome(task, f"its worker died {_DEATHS} times, exit code {worker.process.exitcode}")
-                    continue
-                if waiting:
-                    give(worker)
-                else:
-                    _end(worker)
-                yield outcome
-    finally:
-        for worker, _ in running.values():
-            worker.process.terminate()
-            _end(worker)
-
-
-def _start(number: int, job: Job, train_one: TrainOne, gpu: str) -> _Worker:
-    """Start a worker, deaf to Ctrl-C, which a terminal sends to all: workers end with us, without a traceback each."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs, train_one, gpu), daemon=True, name=f"training-{number}")
-    main = threading.current_thread() is threading.main_thread()  # only there may signals be set
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if main else None
-    try:
-        process.start()
-    finally:
-        if main:
-            signal.signal(signal.SIGINT, before)
-    theirs.close()  # theirs alone: its end is the end of the worker
-    # Not as an argument: Python waits for ever for a process that ends before it has read all of a large one.
-    with suppress(OSError):  # a worker that died meanwhile is found later
-        ours.send(plain_job(job))
-    return _Worker(number, process, ours)
-
-
-def _end(worker: _Worker) -> None:
-    worker.pipe.close()
-    worker.process.join()
-
-
-def _work(pipe: Connection, train_one: TrainOne, gpu: str) -> None:
-    """Train what comes, until the pipe is closed."""
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    if gpu:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu  # before torch looks for GPUs
-    torch.set_num_threads(1)
-    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        job = job_of(pipe.recv())
-        while True:
-            pipe.send(attempt(job, pipe.recv(), train_one))
-
-
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def attempt(job: Job, task: Task, train_one: TrainOne) -> Training | str:
-    """Train, or return the reason why that failed."""
-    try:
-        return train_one(job, task)
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
-
-
-def plain_job(job: Job) -> tuple[Any, ...]:
-    """Return a job whose images are arrays: torch would send tensors through shared memory, which containers lack."""
-    splits = {name: tuple(tensor.numpy() for tensor in split) for name, split in job.images.splits.items()}
-    return (job.space, tuple(job.images._replace(splits={})), splits, job.recipe, job.epochs, job.device)
-
-
-def job_of(plain: tuple[Any, ...]) -> Job:
-    """Return the job again, in a worker."""
-    space, images, arrays, recipe, epochs, device = plain
-    splits = {name: Split(*(torch.from_numpy(np.array(array)) for array in pair)) for name, pair in arrays.items()}
-    return Job(space, Images(*images)._replace(splits=splits), recipe, epochs, device)
-
-
-def _gpus() -> list[str]:
-    """Return the names by which CUDA_VISIBLE_DEVICES knows the GPUs that we may use."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [name for name in visible.split(",") if name]
-    return [str(i) for i in range(torch.cuda.device_count())]
-
-
-def _cores() -> int:
-    import joblib
-
-    return int(joblib.cpu_count())

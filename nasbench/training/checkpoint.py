@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 
 from nasbench._files import replacing
-from nasbench.errors import CheckpointError
+from nasbench.errors import CheckpointError, StaleCheckpointError
 
 _MAGIC = b"nasbench checkpoint 1\n"
 _DIGEST = 32
@@ -50,8 +50,10 @@ def save(path: Path, identity: dict[str, str], progress: Progress) -> None:
     torch.save({"identity": identity, **progress._asdict()}, stream)
     body = stream.getvalue()
     try:
-        with replacing(path) as temporary, open(temporary, "wb") as file:
-            file.write(_MAGIC + hashlib.sha256(body).digest() + body)
+        try:
+            _write(path, _MAGIC + hashlib.sha256(body).digest() + body)
+        except FileNotFoundError:  # another process removed its last checkpoint just now, and the folder with it
+            _write(path, _MAGIC + hashlib.sha256(body).digest() + body)
     except OSError as error:
         raise CheckpointError(
             f"{path}: the checkpoint cannot be written: {error.strerror or error}. The one before it, if any, is as "
@@ -67,7 +69,8 @@ def load(path: Path, identity: dict[str, str]) -> Progress | None:
         identity: As in :func:`save`.
 
     Raises:
-        CheckpointError: It cannot be read, is damaged, or belongs to another training.
+        CheckpointError: It cannot be read.
+        StaleCheckpointError: It is damaged, or belongs to another training.
     """
     try:
         content = path.read_bytes()
@@ -78,18 +81,25 @@ def load(path: Path, identity: dict[str, str]) -> Progress | None:
     start = len(_MAGIC) + _DIGEST
     body = content[start:]
     if content[:start] != _MAGIC + hashlib.sha256(body).digest():
-        raise CheckpointError(
+        raise StaleCheckpointError(
             f"{path}: is damaged, or no checkpoint of this version. Remove it to train from the start."
         )
     try:
         saved = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
         theirs, progress = saved.pop("identity"), Progress(**saved)
-    except Exception as error:  # whatever torch says of what it did not write, or refuses to run
-        raise CheckpointError(f"{path}: is no checkpoint: {error} Remove it to train from the start.") from None
+    except Exception as error:  # whatever torch says, in many lines, of what it did not write or refuses to run
+        raise StaleCheckpointError(
+            f"{path}: is no checkpoint ({type(error).__name__}). Remove it to train from the start."
+        ) from None
     for name, value in identity.items():
         if theirs.get(name) != value:
-            raise CheckpointError(
+            raise StaleCheckpointError(
                 f"{path}: is the checkpoint of another training: its {name} is {theirs.get(name)}, not {value}. Give "
                 "each training a file of its own, or remove this one."
             )
     return progress
+
+
+def _write(path: Path, content: bytes) -> None:
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        file.write(content)

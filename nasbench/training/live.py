@@ -15,8 +15,9 @@ from nasbench import registry
 from nasbench._files import canonical_json
 from nasbench.errors import CampaignError, NotRecordedError, unknown_name
 from nasbench.spaces import SearchSpace
-from nasbench.training.campaign import Job, Task, TrainOne, train_one
+from nasbench.training.campaign import checkpoints_of
 from nasbench.training.images import Images
+from nasbench.training.jobs import Job, Task, TrainOne, forget_checkpoint, train_one
 from nasbench.training.journal import Journal, Setting, made_with
 from nasbench.training.pack import costs
 from nasbench.training.recipes import RECIPES
@@ -81,7 +82,7 @@ class LiveBenchmark:
         self.dataset: str = dataset or images.name
         self.locator: str = locator or str(self.journal.path)
         self.name: str = f"{space} trained for {epochs} epoch{'s' if epochs > 1 else ''} on {self.dataset}"
-        self._job = Job(self.space, images, RECIPES[recipe], epochs, device)
+        self._job = Job(self.space, images, RECIPES[recipe], epochs, device, checkpoints_of(self.journal))
         self._setting = Setting.of(self.space, RECIPES[recipe], images, epochs)
         self._train_one = train_one
         self._known: dict[tuple[int, int], Training] = {}
@@ -210,6 +211,7 @@ class LiveBenchmark:
                     self.journal.add(
                         self.space, architecture, recipe, self.images, epochs=epochs, seed=seed, training=training
                     )
+                    forget_checkpoint(self._job, identity, seed)
         return self._found(identity, seed)
 
     @contextmanager

@@ -98,6 +98,7 @@ def train(
         "epochs": str(epochs),
         "seed": str(seed),
         "device": device_name(place),
+        "torch": str(torch.__version__),  # another one need not give the same bytes
     }
 
     def after_epoch(state: Progress) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+import textwrap
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nasbench._files import replacing
 
@@ -13,7 +14,21 @@ if TYPE_CHECKING:
 # Okabe & Ito, "Color Universal Design" (2008): blue and vermilion; filled and open markers tell them apart in grey.
 _THEIRS, _OURS = "#0072B2", "#D55E00"
 _SAYS = {"recorded": "recorded", "predicted": "PREDICTED", "trained": "benchmark"}
-_LONGEST_TEXT = 96
+_MOST_LINES = 4
+"""Of the text of an architecture in the picture; what is longer ends with an ellipsis."""
+
+
+class _Room(NamedTuple):
+    """What fits into a picture of so many inches: text is not measured, but folded at a safe number of characters."""
+
+    width: float
+    label: int
+    """Characters of a label of 5.5 points, fixed width, in one panel."""
+    title: int
+    """Characters of a title of 8 points."""
+
+
+_ONE_PANEL, _TWO_PANELS = _Room(7.2, 110, 86), _Room(9.2, 66, 110)
 
 
 def render(verification: dict[str, Any]) -> Group:
@@ -101,15 +116,20 @@ def draw(verification: dict[str, Any], path: str | os.PathLike[str]) -> None:
 
     benchmark, trained, rows = (verification[name] for name in ("benchmark", "trained", "architectures"))
     one = verification["test"] is not None
+    room = _ONE_PANEL if one else _TWO_PANELS
+    labels = [_folded(f"{number}  {row['architecture']}", room.label) for number, row in enumerate(rows, start=1)]
+    lines = max((label.count("\n") + 1 for label in labels), default=1)
     with rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42}):
-        figure = Figure(figsize=(7.2 if one else 9.2, 1.5 + 0.42 * len(rows)), dpi=200, layout="constrained")
+        # A row has room for its markers, for a line of text, and for more where there are more.
+        height = 1.5 + (0.42 + 0.1 * (lines - 1)) * len(rows)
+        figure = Figure(figsize=(room.width, height), dpi=200, layout="constrained")
         axes = figure.subplots(1, 1 if one else 2, sharey=True, squeeze=False)[0]
-        for place, row in enumerate(rows):
+        for place, (row, label) in enumerate(zip(rows, labels, strict=True)):
             _draw_said(axes[0], place, row["benchmark"])
             _draw_trained(axes[-1], place, row["trained"])
             axes[0].annotate(
-                f"{place + 1}  {_short(row['architecture'])}",
-                (0.012, place - 0.3),
+                label,
+                (0.012, place - 0.25),
                 xycoords=("axes fraction", "data"),
                 fontsize=5.5,
                 family="monospace",
@@ -119,11 +139,11 @@ def draw(verification: dict[str, Any], path: str | os.PathLike[str]) -> None:
         metric = f"{verification['metric'].replace('_', ' ')} (percent)"
         epochs = benchmark["schedule"], trained["epochs"]
         for ax, schedule in zip(axes, epochs, strict=False):
-            ax.set(ylim=(len(rows) - 0.5, -0.6), xlabel=metric if one else f"{metric}, {_epochs(schedule)}")
+            ax.set(ylim=(len(rows) - 0.6, -0.75), xlabel=metric if one else f"{metric}, {_epochs(schedule)}")
             ax.grid(axis="x", alpha=0.25, linewidth=0.5)
             ax.tick_params(left=False, labelleft=False)
             ax.margins(x=0.08)
-        figure.suptitle(_title(verification), fontsize=8)
+        figure.suptitle(textwrap.fill(_title(verification), room.title), fontsize=8)
         figure.legend(*_legend(verification), loc="outside lower center", ncols=4, frameon=False, fontsize=7)
         ending = os.path.splitext(path)[1].removeprefix(".")
         # No dates and versions: the same numbers give the same file.
@@ -170,5 +190,13 @@ def _legend(verification: dict[str, Any]) -> tuple[list[Any], list[str]]:
     return list(handles), list(labels)
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"
+def _folded(text: str, width: int) -> str:
+    """Break a text, which need not have a space, into lines; what hangs over is indented."""
+    lines = [text[:width]]
+    text = text[width:]
+    while text:
+        lines.append(f"   {text[: width - 3]}")
+        text = text[width - 3 :]
+    if len(lines) > _MOST_LINES:
+        lines = [*lines[: _MOST_LINES - 1], f"{lines[_MOST_LINES - 1][:-1]}…"]
+    return "\n".join(lines)

@@ -56,13 +56,37 @@ class TestSurrogateBenchmark(BenchmarkContract):
     pass
 
 
-def test_the_mean_is_what_the_model_predicts(path: Path, fitted: Fitted, results: SurrogateBenchmark):
+def test_predictions_are_what_the_model_predicts(path: Path, fitted: Fitted, results: SurrogateBenchmark):
     table = nasbench.load(path)
     model = make("default", "nb_macro", 0, 200)
     model.fit(table.architectures[fitted.rows], table.column("validation_accuracy")[fitted.rows])
-    np.testing.assert_array_equal(results.means(OTHERS), model.predict(OTHERS))
-    assert results.query(tuple(OTHERS[3].tolist())).validation_accuracy == model.predict(OTHERS)[3]
-    assert results.best() == model.predict(SPACE.decode(np.arange(SPACE.size))).max()
+    np.testing.assert_array_equal(results.predictions(OTHERS), model.predict(OTHERS))
+    np.testing.assert_allclose(
+        results.predictions(OTHERS, "test_accuracy"), results.predictions(OTHERS) - 0.02, atol=0.001
+    )
+
+
+def test_the_mean_is_one_value_that_might_be_true(path: Path, fitted: Fitted, results: SurrogateBenchmark):
+    """It lies as far from the prediction as the truth does, which this table knows; noise of labels is left out."""
+    known = nasbench.load(path).architectures[fitted.rows]
+    everything = SPACE.decode(np.arange(SPACE.size))
+    keys = SPACE.key_many(everything)
+    unseen = everything[~np.isin(keys, SPACE.key_many(known))]
+    predicted, truth = results.predictions(unseen), validation(unseen, 10)
+    drawn = results.means(unseen) - predicted
+    assert drawn.std() == pytest.approx((truth - predicted).std(), rel=0.3)
+    assert abs(drawn.mean()) < drawn.std() / 3
+    np.testing.assert_allclose(results.means(known), results.predictions(known), rtol=1e-6)
+    assert results.query(tuple(unseen[3].tolist())).validation_accuracy == results.means(unseen)[3]
+    assert results.best() == results.means(everything).max()
+
+
+def test_one_network_has_one_residual_by_whatever_choices(results: SurrogateBenchmark):
+    everything = SPACE.decode(np.arange(SPACE.size))
+    _, first, place = np.unique(SPACE.key_many(everything), return_index=True, return_inverse=True)
+    means = results.means(everything)
+    assert len(first) == 3969  # networks, published; 6,561 are texts
+    np.testing.assert_allclose(means, means[first][place], rtol=1e-5)  # the model's last bits
 
 
 def test_curves_follow_the_law_and_end_where_the_model_says(results: SurrogateBenchmark):
@@ -70,10 +94,10 @@ def test_curves_follow_the_law_and_end_where_the_model_says(results: SurrogateBe
     assert {curve.epochs for curve in curves} == {EPOCHS}
     found = np.array([curve.values for curve in curves])
     truth = np.stack([validation(OTHERS, epoch) for epoch in EPOCHS], axis=1)
-    assert np.abs(found - truth).mean() < 0.005  # accuracies lie between 0.4 and 0.84
+    assert np.abs(found - truth).mean() < 0.007  # accuracies lie between 0.4 and 0.84
     np.testing.assert_array_equal(found[:, -1], results.means(OTHERS))
     # How far a network is from its end after one epoch: large ones learn more slowly, whatever noise there was.
-    assert np.corrcoef(found[:, -1] - found[:, 0], curve(OTHERS, 1))[0, 1] > 0.95
+    assert np.corrcoef(found[:, -1] - found[:, 0], curve(OTHERS, 1))[0, 1] > 0.9
     np.testing.assert_allclose(results.means(OTHERS, "test_accuracy"), found[:, -1] - 0.02, atol=0.001)
 
 
@@ -97,6 +121,14 @@ def test_a_run_varies_as_runs_of_the_table_do(results: SurrogateBenchmark):
     assert np.mean(last) == pytest.approx(0, abs=DEVIATION / 10)
     assert np.std(first) == pytest.approx(10 * DEVIATION, rel=0.1)
     assert np.corrcoef(first, last)[0, 1] > 0.99  # in this table a good start is a good end
+
+
+def test_means_of_some_runs_are_means_of_these_runs(results: SurrogateBenchmark):
+    few = OTHERS[:3]
+    each = [[results.query(tuple(row), run=run).test_accuracy for run in (4, 9)] for row in few.tolist()]
+    found = results.means(few, "test_accuracy", runs=[(4, 9), (4, 9), ()])
+    np.testing.assert_allclose(found[:2], np.mean(each[:2], axis=1))
+    assert np.isnan(found[2])
 
 
 def test_a_run_is_the_same_in_another_process_and_another_for_another_architecture(

@@ -299,7 +299,7 @@ def test_units_follow_the_metric(tmp_path, capsys):
     rows = np.arange(600)
     counts = np.rint(whole.column("validation_accuracy", run=0)[rows] * 25_000).astype(np.uint16)
     latency = whole.column("parameters")[rows] / 1e5
-    columns = {"phone_latency": Column(latency, "milliseconds")}
+    columns = {"phone_latency": Column(latency, "milliseconds"), "charm": Column(latency, "stars")}
     accuracies = {"validation_accuracy": Column(counts[:, None, None], "images", (200,), 25_000)}
     content = DatasetContent(columns, {200: accuracies})
     source = dict.fromkeys(SOURCE_FIELDS, "")
@@ -314,6 +314,18 @@ def test_units_follow_the_metric(tmp_path, capsys):
     score = found["results"]["ridge"]["100"]["scores"][0]["mae"]
     row = next(line for line in out.splitlines() if line.startswith("ridge"))
     assert f" {score:.3f} " in row
+    assert "regret milliseconds" in out  # the fastest is the best
+    assert found["better"] == "lower"
+    protocol = Protocol("phone_latency", (100,))
+    train, test = evaluation._split(load(tmp_path / "t.h5").space.key_many(whole.architectures[rows]), 100, protocol, 0)
+    predicted = make("ridge", "nb201", 0, 100).fit(whole.architectures[train], latency[train])
+    predicted = predicted.predict(whole.architectures[test])
+    chosen = latency[test][predicted == predicted.min()].mean()
+    assert found["results"]["ridge"]["100"]["scores"][0]["regret"] == pytest.approx(chosen - latency[test].min())
+    assert main([*words, "--metric", "charm", "--out", str(tmp_path / "charm")]) == 0
+    out = capsys.readouterr().out
+    assert "MAE stars" in out
+    assert "regret" not in out  # nobody knows whether much of it is good
     assert main([*words, "--out", str(tmp_path / "accuracy")]) == 0
     out = capsys.readouterr().out
     assert "MAE pp" in out

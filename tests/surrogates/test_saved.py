@@ -344,6 +344,32 @@ def bound(path: Path) -> None:
         listening.bind(os.fspath(path))
 
 
+def test_many_small_bombs_are_refused_before_they_are_read(copy: Path):
+    """A megabyte that would be eight gigabytes, each part within what deflate can do."""
+    chunk = zlib.compress(bytes(2**27), 9)
+    with h5py.File(copy / "arrays.h5", "r+") as file:
+        for i in range(8):
+            bomb = file.create_dataset(f"bomb{i}", (2**27,), np.int64, chunks=(2**24,), compression="gzip")
+            for j in range(8):
+                bomb.id.write_direct_chunk((j * 2**24,), chunk)
+    altered(copy, lambda manifest: None)
+    with pytest.raises(
+        SurrogateFolderError, match=r"arrays of 8,\d{3},\d{3},\d{3} bytes, expected 4,294,967,296 at most"
+    ):
+        saved.load(copy)
+
+
+def test_what_would_not_be_read_again_is_not_written(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    table = nasbench.load(path)
+    fitted = fit(table, model="ridge", train_size=60, seeds=1)
+    for name, value, message in (("MOST_NUMBERS", 1000, "take fewer labels"), ("MOST_LABELS", 59, "at most 59 labels")):
+        with monkeypatch.context() as patch:
+            patch.setattr(saved, name, value)
+            with pytest.raises(SurrogateFolderError, match=message):
+                saved.save(tmp_path / "s", fitted, table)
+        assert not [*tmp_path.iterdir()]
+
+
 SPECIAL: dict[str, Callable[[Path], object]] = {
     "pipe": lambda path: os.mkfifo(path),
     "socket": bound,
@@ -368,7 +394,7 @@ def test_what_is_no_plain_file_is_not_opened(copy: Path, name: str, kind: str, m
 
 @pytest.mark.parametrize("name", ["arrays.h5", "surrogate.json"])
 def test_a_file_of_any_size_is_not_read(copy: Path, name: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(_manifest._LARGEST, name, 100)
+    monkeypatch.setitem(_manifest.LARGEST, name, 100)
     with pytest.raises(SurrogateFolderError, match=f"{name} is larger than 100 bytes"):
         saved.load(copy)
 

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from nasbench.spaces.conv5 import Conv5
-from nasbench.training.campaign import Job, Task
+from nasbench.training import checkpoint
+from nasbench.training.campaign import Job, Task, train_one
 from nasbench.training.images import Images, Split, collect
 from nasbench.training.recipes import RECIPES
 from nasbench.training.train import Training
@@ -72,6 +73,25 @@ def dies_at_seed_1(job: Job, task: Task) -> Training:
     if task.seed == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return instant(job, task)
+
+
+def dies_once_after_epoch_2(job: Job, task: Task) -> Training:
+    """Train for real; the first time each training dies, killed, after the checkpoint of its second epoch."""
+    saved, flag = checkpoint.save, Path(os.environ[SCRATCH]) / f"died at seed {task.seed}"
+
+    def save(path: Path, identity: dict[str, str], progress: checkpoint.Progress) -> None:
+        saved(path, identity, progress)
+        epoch = len(progress.training_seconds)
+        (flag.parent / f"{'-'.join(path.stem.split('-')[-2:])} epoch {epoch}, {time.time_ns()}").touch()
+        if epoch == 2 and not flag.exists():
+            flag.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    checkpoint.save = save
+    try:
+        return train_one(job, task)
+    finally:
+        checkpoint.save = saved
 
 
 def _trace(task: Task) -> None:

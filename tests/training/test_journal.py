@@ -125,21 +125,3 @@ def test_another_recipe_of_the_same_name_is_refused(tmp_path: Path):
     with pytest.raises(JournalError, match="differs in learning_rate, nesterov"):
         add(journal, seed=1, learning_rate=0.2, nesterov=False)
     assert len(journal.trained(SETTING)) == 1
-
-
-@pytest.mark.parametrize("text", ["{", "[]", '{"epochs": 1}'])
-def test_a_damaged_training_is_refused(tmp_path: Path, text: str):
-    journal = Journal(tmp_path / "journal.db")
-    add(journal)
-    _sqlite(journal.path, f"UPDATE trainings SET training = '{text}'")
-    with pytest.raises(JournalError, match="cannot be read"):
-        list(journal.entries(SETTING))
-
-
-def test_a_file_that_another_process_is_just_laying_out_is_an_empty_journal(tmp_path: Path):
-    path = tmp_path / "journal.db"
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA journal_mode = WAL")  # what comes first: the file has a header, and no tables yet
-    assert path.stat().st_size > 0
-    assert Journal(path).trained(SETTING) == set()
-    connection.close()

@@ -15,6 +15,8 @@ from _small import CIFAR10, digits
 
 from nasbench import load
 from nasbench.cli import main
+from nasbench.data import NASBENCH201
+from nasbench.table import find
 from nasbench.training import campaign, cifar10
 
 real = pytest.mark.skipif(not CIFAR10.exists(), reason="the images of CIFAR-10 are not here")
@@ -39,6 +41,7 @@ class Cheap:
 class Same(Cheap):
     pass
 """
+CONV5 = find("conv5_16px_4epochs")
 RELU, SILU = "-".join(["1s2relu"] * 5), "-".join(["1s2silu"] * 5)
 
 Run = Callable[..., tuple[int, str, str]]
@@ -110,6 +113,10 @@ def test_search_verify_and_make_a_table(run: Run, tmp_path: Path):
         assert again[0] == best == found["architectures"][0]["architecture"]
         assert found["architectures"][0]["trained"]["runs"] == [correct[best][-1] / 2000]
         assert found["benchmark"]["origin"] == "trained"
+    assert json.loads(run(*verify, "--json")[1]) == found
+    assert run(*verify, "--quiet")[1].splitlines() == [
+        f"verification/{name}" for name in ("verification.json", "verification.png", "journal.db")
+    ]
     assert len({row[3] for row in trained(tmp_path / "verification" / "journal.db")}) == 1
 
 
@@ -189,3 +196,70 @@ def test_trainings_that_fail_are_listed_and_the_others_are_not_lost(
     assert "seed 1: RuntimeError: seed 1 fails" in err
     assert len(load("t.h5")) == 2
     assert out.splitlines()[-1] == "t.h5"
+
+
+def test_a_campaign_goes_on_from_a_table(run: Run, small: None):
+    """As if the second machine had trained all: the same counts, and nothing that the first has is trained again."""
+    words = ("train-table", "conv5", "--sample", "2", "--epochs", "1", "--device", "cpu", "--workers", "1")
+    assert run(*words, "--journal", "first.db", "--out", "first.h5")[0] == 0
+    [before, whole] = trained("first.db"), (*words[:3], "4", *words[4:], "--seeds", "2")
+    status, out, err = run(*whole, "--from", "first.h5", "--journal", "second.db", "--out", "second.h5")
+    assert (status, err) == (0, "")
+    assert out.startswith("2 trainings taken over from first.h5\n")
+    assert set(before) <= set(trained("second.db")), "with their times: they were not trained again"
+    run(*whole, "--journal", "whole.db", "--out", "whole.h5")
+    assert {row[:3] for row in trained("second.db")} == {row[:3] for row in trained("whole.db")}
+    second, alone = load("second.h5"), load("whole.h5")
+    for run_number in range(2):
+        for metric in ("validation_accuracy", "test_accuracy", "train_accuracy"):
+            values = [table.column(metric, run=run_number).tolist() for table in (second, alone)]
+            assert values[0] == values[1]
+
+    # Without a word of what to train: the table's own architectures, with its own or more seeds.
+    status, out, err = run(
+        "train-table", "--from", "first.h5", "--journal", "third.db", "--seeds", "2", "--out", "3.h5"
+    )
+    assert (status, err) == (0, "")
+    assert [load("3.h5").space.format(a) for a in load("3.h5")] == [
+        load("first.h5").space.format(a) for a in load("first.h5")
+    ]
+    assert {row[2] for row in trained("third.db")} == {0, 1}
+    # What was taken over stays in the table, whatever else is asked for.
+    (Path("one.txt")).write_text(RELU)
+    run("train-table", "--from", "first.h5", "--architectures", "one.txt", "--journal", "4.db", "--out", "4.h5")
+    assert len(load("4.h5")) == 3
+
+
+def test_what_two_machines_trained_is_merged(run: Run, small: None):
+    words = ("train-table", "conv5", "--epochs", "1", "--device", "cpu", "--workers", "1", "--sample", "2")
+    for name, more in (("a", ("--seed", "1")), ("b", ("--seed", "1", "--seeds", "2"))):
+        assert run(*words, *more, "--journal", f"{name}.db", "--out", f"{name}.h5")[0] == 0
+    status, out, err = run("merge", "a.h5", "b.h5", "--out", "c.h5")
+    assert (status, err) == (0, "")
+    assert "2 trainings were in several tables, with equal counts; seconds are those of the first." in out
+    assert out.endswith("4 trainings of 2 tables\nc.h5\n")
+    seconds = [load(name).column("training_time", run=0).tolist() for name in ("a.h5", "c.h5")]
+    assert seconds[0] == seconds[1]
+    before = Path("c.h5").read_bytes()
+    for more, message in ((("a.h5", "b.h5"), "c.h5 exists"), (("a.h5", "gone.h5", "--force"), "gone.h5: no such file")):
+        status, out, err = run("merge", *more, "--out", "c.h5")
+        assert (status, out, err.count("\n")) == (1, "", 1)
+        assert message in err
+        assert Path("c.h5").read_bytes() == before
+    assert run("merge", "b.h5", "a.h5", "--out", "c.h5", "--force")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "of which space should trainings be? Give SPACE"),
+        (("conv5", "--sample", "1"), "of how many epochs should trainings be? Give --epochs"),
+        (("conv5", "--epochs", "1"), "what should be trained? Give --sample N"),
+        (("--from", "gone.h5"), "gone.h5: no such file"),
+        (("--from", str(NASBENCH201)), "no table of trainings by this package"),
+        (("nb201", "--epochs", "4", "--sample", "1", "--from", CONV5), "search space conv5; asked for nb201"),
+        (("--epochs", "3", "--from", CONV5), "images d0a61917"),
+    ],
+)
+def test_no_start_is_one_line_and_leaves_nothing(run: Run, small: None, words: tuple[str, ...], message: str):
+    test_what_is_wrong_is_one_line_and_leaves_nothing(run, ("train-table", *words), message)

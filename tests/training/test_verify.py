@@ -374,6 +374,50 @@ def test_table_and_picture_hold_the_figures(tmp_path: Path, epochs: int):
     assert {(0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)} <= colours, "blue and vermilion of Okabe & Ito"
 
 
+@pytest.mark.parametrize("length", [20, 78, 140, 250, 900])
+@pytest.mark.parametrize("tested", [True, False])
+def test_no_text_of_the_picture_runs_past_its_axis(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int, tested: bool
+):
+    from matplotlib.figure import Figure
+
+    rows = [
+        {
+            "architecture": str(i) * length,
+            "benchmark": {"mean": 0.91 + 0.002 * i, "deviation": 0.003, "runs": [0.91]},
+            "trained": {"mean": 0.911, "runs": [0.91, 0.912], "seeds": [0, 1], "diverged": []},
+        }
+        for i in range(1, 6)
+    ]
+    found = {
+        "benchmark": {"name": "a table of a long name, " * 8, "origin": "recorded", "schedule": 200},
+        "trained": {"epochs": 200},
+        "metric": "validation_accuracy",
+        "test": "one" if tested else None,
+        "architectures": rows,
+    }
+    drawn: list[Figure] = []
+    savefig = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *a, **k: (savefig(figure, *a, **k), drawn.append(figure)))
+    draw(found, tmp_path / "picture.png")
+    [figure] = drawn
+    axis = figure.axes[0].get_window_extent()
+    labels = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert len(labels) == 5
+    whole = figure.bbox
+    for label, row in zip(labels, range(5), strict=True):
+        assert axis.x0 < label.x0 < label.x1 < axis.x1
+        assert axis.y0 < label.y0 < label.y1 < axis.y1
+        marker = figure.axes[0].transData.transform((91, row))[1]
+        assert label.y0 > marker
+        if row:
+            assert label.y1 < figure.axes[0].transData.transform((91, row - 1 + 0.17))[1], "below the row before"
+    for text in (figure._suptitle, *figure.legends[0].get_texts(), *(ax.xaxis.label for ax in figure.axes)):
+        extent = text.get_window_extent()
+        assert whole.x0 <= extent.x0 < extent.x1 <= whole.x1
+        assert whole.y0 <= extent.y0 < extent.y1 <= whole.y1
+
+
 def test_a_run_of_the_table_itself_is_found_inconsistent_as_often_as_the_level_says():
     """The claim of docs/training.md: of NAS-Bench-201's real runs, each held out against the other two."""
     table = load("nasbench201")
