@@ -81,7 +81,7 @@ def summarise(comparison: Comparison, *, target: float = 0.001) -> dict[str, Any
             },
             "evaluations": float(np.mean([len(history) for history in histories])),
             "unique_architectures": float(unique_architectures(histories, benchmark).mean()),
-            "simulated_seconds": float(np.mean([history.seconds.sum() for history in histories])),
+            "simulated_seconds": _number(np.mean([history.seconds.sum() for history in histories])),
             "curve": {
                 name: _numbers(values)
                 for name, values in zip(
@@ -176,7 +176,12 @@ def _rounded(value: Any) -> Any:
 
 
 def _numbers(values: Floats) -> list[float | None]:
-    return [value if math.isfinite(value) else None for value in values.tolist()]
+    return [_number(value) for value in values.tolist()]
+
+
+def _number(value: float | np.floating[Any]) -> float | None:
+    """Return what JSON can hold; not every table has training times."""
+    return float(value) if math.isfinite(value) else None
 
 
 def render(summary: dict[str, Any]) -> Group:

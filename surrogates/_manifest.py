@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from nasbench._files import canonical_json
+from nasbench._text import printable
 from nasbench.errors import NasbenchError
 from nasbench.types import Fidelity
 from surrogates.surrogate import ACCURACIES, About
@@ -66,7 +67,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(manifest.get("about"), dict) or not isinstance(manifest.get("score_card"), dict):
         raise SurrogateFolderError(f"{folder}: {MANIFEST} does not say what it is about, or how good.")
     for texts, names in ((table, _TEXTS), (table["source"], tuple(table["source"]))):
-        texts.update({name: _printable(texts[name]) for name in names})
+        texts.update({name: printable(texts[name]) for name in names})
     return manifest
 
 
@@ -76,11 +77,6 @@ _TEXTS = ("name", "dataset", "digest")
 
 def _no_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is no number")
-
-
-def _printable(text: str) -> str:
-    """Return a text without what would steer a terminal; lines may end."""
-    return "".join(one if one.isprintable() or one == "\n" else "�" for one in text)
 
 
 def content_of(folder: Path, name: str) -> bytes:

@@ -388,6 +388,8 @@ def test_there_is_no_interval_where_none_would_hold() -> None:
     assert interquartile_mean_interval(few)[1:] == (None, None)
     assert mean_interval(np.zeros(500))[1:] == (None, None), "all runs are equal: nothing is known of the others"
     assert interquartile_mean_interval([0.0] * 400 + [1.0] * 100)[1:] == (None, None)
+    assert interquartile_mean_interval([0.0] * 15 + list(range(1, 46)))[1:] == (None, None)
+    assert interquartile_mean_interval([0.0] * 14 + list(range(1, 47))).low is not None
     assert median_interval([1.0, 2.0, 3.0, 4.0, 5.0])[1:] == (None, None)
     assert median_interval([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]) == (3.5, 1.0, 6.0), "1 - 2 / 64 is 97 %"
 

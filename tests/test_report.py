@@ -358,6 +358,19 @@ def test_the_law_is_not_told_where_a_draw_may_have_no_row(tested: Table, tmp_pat
     assert "exact law" not in show(summary)
 
 
+def test_a_table_without_training_times_can_be_searched(tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    counts = rng.integers(300, 900, (15_625, 1, 2)).astype(np.uint16)
+    schedule = {"validation_accuracy": Column(counts, "images", (200,), 1000, "train", "valid")}
+    space = registry.find("spaces", "nb201")()
+    source = dict.fromkeys(SOURCE_FIELDS, "made")
+    content = TableContent("nb201", space.architectures, {"made": DatasetContent({}, {200: schedule})}, source, {})
+    write(tmp_path / "t.h5", content)
+    summary = summarise(compare_in(tmp_path, NAMES[0], table=str(tmp_path / "t.h5"), dataset="made", runs=2))
+    assert summary["algorithms"]["random_search"]["simulated_seconds"] is None
+    json.dumps(summary, allow_nan=False)
+
+
 # The table on the screen.
 
 

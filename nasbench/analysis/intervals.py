@@ -135,7 +135,9 @@ def interquartile_mean(values: ArrayLike) -> float:
 
 
 def interquartile_mean_interval(values: ArrayLike, *, confidence: float = 0.95) -> Interval:
-    """Return the mean of the middle half and its interval; none below 50 runs, or if the middle half is one value.
+    """Return the mean of the middle half and its interval; none below 50 runs, or if a quarter of them has one value.
+
+    Where one value is that frequent, the value at which the tails are cut jumps from sample to sample.
 
     Student's interval for trimmed means: J. W. Tukey and D. H. McLaughlin, "Less vulnerable confidence and significance
     procedures for location based on a single sample", Sankhya A 25, 1963. With c values cut at each end, its variance
@@ -148,7 +150,8 @@ def interquartile_mean_interval(values: ArrayLike, *, confidence: float = 0.95) 
     sample = np.sort(np.asarray(values, np.float64))
     runs, estimate = len(sample), interquartile_mean(sample)
     cut = runs // 4
-    if runs < FEWEST_RUNS or sample[cut] == sample[runs - 1 - cut]:
+    most_equal = int(np.unique(sample, return_counts=True)[1].max())
+    if runs < FEWEST_RUNS or 4 * most_equal >= runs:
         return Interval(estimate, None, None)
     winsorised = sample.clip(sample[cut], sample[runs - 1 - cut])
     variance = float(((winsorised - winsorised.sum() / runs) ** 2).sum()) / (runs - 1)
