@@ -6,12 +6,12 @@ comparison that is there is used again), and measures on them what the page clai
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from _page import fill
 from numpy.typing import NDArray
 
 from nasbench import History, Rules, Table, load
@@ -31,7 +31,7 @@ from nasbench.cli.compare import BASELINES
 from nasbench.compare import Algorithm, Settings, compare
 from nasbench.types import Budget
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "statistics.md"
+PAGE = "statistics.md"
 Floats = NDArray[np.float64]
 TARGET = 0.001
 DRAWS = 4000
@@ -40,9 +40,9 @@ DRAWS = 4000
 def main(folder: Path) -> None:
     table = load("nasbench201")
     found = {observe: comparison(folder, observe) for observe in ("run", "mean")}
-    write("judges", judges(found["run"], table))
-    write("success", successes(found["run"], table))
-    write("coverage", coverage(found, table))
+    fill(PAGE, "judges", judges(found["run"], table))
+    fill(PAGE, "success", successes(found["run"], table))
+    fill(PAGE, "coverage", coverage(found, table))
 
 
 def comparison(folder: Path, observe: str) -> dict[str, list[History]]:
@@ -124,13 +124,6 @@ def told(found: Interval, form: str) -> str:
     if found.low is None or found.high is None:
         return f"{found.estimate:{form}}"
     return f"{found.estimate:{form}} [{found.low:{form}}, {found.high:{form}}]"
-
-
-def write(block: str, text: str) -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    place = re.compile(rf"(?<=<!-- {block} -->\n).*?(?=<!-- end -->)", re.DOTALL)
-    assert place.search(page), f"{PAGE}: no block for {block}"
-    PAGE.write_text(place.sub(lambda _: text + "\n", page, count=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

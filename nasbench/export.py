@@ -57,6 +57,16 @@ class _Source(NamedTuple):
         return (np.where(present(stored), stored, np.nan) / (self.info.images or 1)).reshape(len(stored), -1)
 
 
+class _Units(dict[str, str]):
+    """Units by column, shared by all that pandas makes of a frame.
+
+    It copies ``attrs`` deeply for every column that is looked at: with thousands of them, gigabytes.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Units:
+        return self
+
+
 def write_csv(
     path: str | os.PathLike[str],
     table: Table,
@@ -172,7 +182,7 @@ def to_frame(
         "table": table.digest,
         "dataset": table.dataset,
         "source": dict(table.source),
-        "units": {name: source.unit for source in sources for name in source.names},
+        "units": _Units((name, source.unit) for source in sources for name in source.names),
     }
     return frame
 

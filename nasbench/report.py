@@ -255,7 +255,8 @@ def _legend(summary: dict[str, Any]) -> str:
     elif summary["judged_by"] == "means" or benchmark["origin"] != "recorded":
         zero = f"the best mean validation accuracy, {optimum}"
     else:
-        zero = f"the validation accuracy held after one run of every architecture, {optimum}"
+        mean = f"{benchmark['largest_mean']:.2%}"
+        zero = f"the validation accuracy held after one run of every architecture, {optimum} (largest mean: {mean})"
     judge = ", by runs that the search did not see" if summary["judged_by"] == "unseen runs" else ""
     whole = {label: found["incumbents_seen_whole"] for label, found in summary["algorithms"].items()}
     exhausted = ", ".join(f"{label} {count:,}" for label, count in whole.items() if count)

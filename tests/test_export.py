@@ -1,6 +1,7 @@
 import csv
 import math
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import h5py
 import numpy as np
 import pytest
 
+from nasbench._hdf5 import open_file
 from nasbench.data import NASBENCH201
-from nasbench.errors import NasbenchError, NotRecordedError
+from nasbench.errors import FileInTheWayError, NasbenchError, NotRecordedError
 from nasbench.export import to_frame, write_csv, write_parquet
 from nasbench.spaces.nb201 import NB201
 from nasbench.store import Column, DatasetContent, TableContent, read_content, write
@@ -179,3 +181,68 @@ def test_parquet_gives_the_frame_back(small: Table, tmp_path: Path) -> None:
     frame, read = to_frame(small, every_epoch=True), pd.read_parquet(tmp_path / "out.parquet")
     pd.testing.assert_frame_equal(read, frame, check_exact=True)
     assert read.attrs == frame.attrs
+
+
+@pytest.fixture
+def wide(tmp_path: Path) -> Table:
+    """Three architectures, 200 epochs, three runs, nine metrics: 5,400 columns."""
+    rng = np.random.default_rng(0)
+    epochs = tuple(range(1, 201))
+    columns = {
+        f"{split}_accuracy{suffix}": Column(
+            rng.integers(0, 1000, (3, 200, 3)).astype(np.uint16), "images", epochs, 1000, "some", "others"
+        )
+        for split in ("train", "validation", "test")
+        for suffix in ("", "_25k", "_50k")
+    }
+    content = TableContent(
+        "nb201",
+        ALL[[0, 11, 284]],
+        {"a": DatasetContent({}, {200: columns})},
+        read_content(NASBENCH201).source,
+        {},
+    )
+    write(tmp_path / "wide.h5", content)
+    return Table(tmp_path / "wide.h5")
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_what_it_takes_is_in_proportion_to_what_is_asked_for(
+    wide: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """Each column of the file is read once, and 16,200 numbers do not fill a gigabyte."""
+    if form == "parquet":
+        pytest.importorskip("pandas", reason="the extra export is not installed")
+        pytest.importorskip("pyarrow", reason="the extra export is not installed")
+    opened = []
+    monkeypatch.setattr("nasbench.store.reader.open_file", lambda path: opened.append(path) or open_file(path))
+    write_ = {"csv": write_csv, "parquet": write_parquet}[form]
+    tracemalloc.start()
+    write_(tmp_path / f"out.{form}", wide, every_epoch=True, every_run=True)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(opened) <= 12
+    assert most < 60e6
+    if form == "csv":
+        header, *rows = lines(tmp_path / "out.csv")
+        assert (len(header), [row[0] for row in rows]) == (5402, ["0", "11", "284"])
+        with h5py.File(wide.path) as file:
+            stored = file["a/200/test_accuracy_25k"][2, 6, 1] / 1000
+        assert rows[2][header.index("test_accuracy_25k@200/7/run1 [fraction]")] == repr(float(stored))
+
+
+def test_rows_that_have_no_index_are_called_rows(tmp_path: Path) -> None:
+    write_csv(tmp_path / "out.csv", load("conv5_16px_4epochs"), metrics=["parameters"])
+    header, *rows = lines(tmp_path / "out.csv")
+    assert header[:2] == ["row", "architecture"]
+    assert [row[0] for row in rows] == [*map(str, range(301))]
+
+
+def test_nothing_is_overwritten_unasked(small: Table, tmp_path: Path) -> None:
+    for write_, name in ((write_csv, "out.csv"), (write_parquet, "out.parquet")):
+        (tmp_path / name).write_text("old")
+        with pytest.raises(FileInTheWayError, match=rf"{name} exists; choose another --out, or give --force$"):
+            write_(tmp_path / name, small)
+        assert (tmp_path / name).read_text() == "old"
+    write_csv(tmp_path / "out.csv", small, force=True)
+    assert len(lines(tmp_path / "out.csv")) == 4

@@ -394,7 +394,7 @@ def test_the_table_on_the_screen(summary: dict[str, Any]) -> None:
             f"{found['unique_architectures']:.0f}",
         ]
     flowing = " ".join(text.split())
-    assert "the validation accuracy held after one run of every architecture, 91.51%" in flowing
+    assert "the validation accuracy held after one run of every architecture, 91.51% (largest mean: 91.61%)" in flowing
     assert "by runs that the search did not see" in flowing
     assert f"Random search must have {100 * summary['random_search_law']['mean'][-1]:.3f} (exact law)" in flowing
     assert "test" not in text

@@ -9,7 +9,8 @@ with it. :func:`incumbents_seen_whole` says how often searches end in one of the
 
 The optimum, from which regret is measured, is chosen and judged in the same way: it is what a search holds that sees
 one run of every architecture, averaged over all ways to draw these runs. The largest mean over runs would contain the
-luck of its own runs. Regret can therefore be negative: a search can be luckier than that one is on average.
+luck of its own runs. Regret can therefore be negative: the luckiest of all runs misleads that search, and one that
+looks at fewer and better architectures less.
 
 A search that sees means over runs (``Rules(observe="mean")``) is judged by the same means, and the optimum is the
 largest of them: there is no noise, and regret is never negative. So it is with what predicts: it knows the mean that

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from nasbench._text import printable
 from nasbench.cli.architectures import architecture_of, choices_of
 from nasbench.cli.options import Commands, add_output, add_table, command
 from nasbench.cli.terminal import tell
+
+if TYPE_CHECKING:
+    from nasbench.store import ColumnInfo
 
 
 def add(commands: Commands) -> None:
@@ -52,7 +56,7 @@ def do(options: argparse.Namespace) -> None:
 
     def show() -> None:
         print(f"architecture: {text}{where}")
-        units = {name: f" [{printable(table.info(name).unit)}]" for name in others} if isinstance(table, Table) else {}
+        units = {name: f" [{_unit(table.info(name))}]" for name in others} if isinstance(table, Table) else {}
         for name, value in {**metrics._asdict(), **others}.items():
             unknown = value is None or value != value
             mean = f"mean over runs{runs}"
@@ -60,3 +64,7 @@ def do(options: argparse.Namespace) -> None:
             print(f"{name}{units.get(name, '')}: {shown}")
 
     tell(options, found | metrics._asdict() | others, show)
+
+
+def _unit(info: ColumnInfo) -> str:
+    return "fraction" if info.images else printable(info.unit)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nasbench._runs import patterns_of
 from nasbench.convert._nats_results import SPLITS, TRAININGS
 from nasbench.errors import NotRecordedError, TableFileError
 from nasbench.store import ColumnInfo, missing_value
@@ -137,10 +138,8 @@ class Trainings:
         """The different lists of runs that architectures have, and which of them each has."""
         counts = self._array(self._info("train", "accuracy"), self.epochs("train")[-1])
         there = counts != missing_value(counts.dtype)
-        bits = there @ (1 << np.arange(there.shape[1]))
-        patterns, which = np.unique(bits, return_inverse=True)
-        runs = [[run for run in range(there.shape[1]) if bit >> run & 1] for bit in patterns.tolist()]
-        return runs, which.tolist()
+        patterns, which = patterns_of(there)
+        return [list(runs) for runs in patterns], which.tolist()
 
     def runs(self, row: int) -> list[int]:
         """Return the runs of an architecture: what is left of the seeds of all architectures."""
