@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nasbench.analysis import Floats, holm, incumbents, run_spread
+from nasbench.analysis import Floats, holm, incumbents
 from nasbench.compare import read_comparison
-from nasbench.errors import CampaignError, NotRecordedError, TrainingError
-from nasbench.table import Table
+from nasbench.errors import CampaignError, TrainingError
 from nasbench.training import campaign
+from nasbench.training._said import SPLITS, Said, differs_from, metric_of, own_images, said_of
 from nasbench.training.campaign import Failure, Job, TrainOne, run_campaign
 from nasbench.training.images import Images
 from nasbench.training.journal import Entry, Journal, Setting, made_with
@@ -37,7 +37,6 @@ _TEST = (
     "Student's two-sample t, two-sided, with the run-to-run deviation of the table pooled over the twentieth of its "
     "architectures with the most similar mean; p after Holm; 'lower' and 'higher' are p < 0.05"
 )
-_SPLITS = {"validation_accuracy": "validation", "test_accuracy": "test"}
 _PAIRS = 3
 """Fewer architectures have no order that could agree by more than chance."""
 
@@ -139,8 +138,8 @@ def verify(
         raise CampaignError(f"expected at least 1 epoch and 1 seed, not {epochs} and {seeds}.")
     benchmark, architectures, chosen = candidates
     recipe = recipe_for(benchmark.space.name)
-    metric = _metric(benchmark, architectures)
-    split = _SPLITS[metric]
+    metric = metric_of(benchmark, architectures)
+    split = SPLITS[metric]
     if split not in images.splits:
         raise TrainingError(
             f"{benchmark.name} has {metric}, but {images.name} have no split {split}: choose other images (--subset)."
@@ -155,10 +154,10 @@ def verify(
         progress=progress,
         train_one=train_one,
     )
-    best = recipe.reports == "best epoch" and _own_images(benchmark) is None and benchmark.origin != "trained"
+    best = recipe.reports == "best epoch" and own_images(benchmark) is None and benchmark.origin != "trained"
     entries = [_entries(job, architecture, journal, seeds) for architecture in architectures]
-    said = _said(benchmark, architectures, metric, epochs)
-    differs = _differs(benchmark, metric, job, entries)
+    said = said_of(benchmark, architectures, metric, epochs)
+    differs = differs_from(benchmark, metric, job, entries)
     rows = [
         {
             "architecture": benchmark.space.format(architecture),
@@ -205,85 +204,6 @@ def verify(
 def failures_of(verification: dict[str, Any]) -> list[Failure]:
     """Return the trainings that came to nothing."""
     return [Failure(**failure) for failure in verification["failures"]]
-
-
-# What the benchmark says.
-
-
-class _Said(NamedTuple):
-    schedule: int
-    means: Floats
-    """Shape (n,)."""
-    runs: Floats
-    """Shape (n, runs); no runs where the benchmark is no table."""
-    deviations: Floats
-    """Of a single run, shape (n,); nan where nobody knows."""
-    freedom: list[int]
-    """Behind each deviation."""
-    measured: str
-    """Trained on what and measured on what, or what predicts."""
-
-
-def _metric(benchmark: Benchmark, architectures: Sequence[Architecture]) -> str:
-    try:
-        if np.isfinite(benchmark.means(architectures, "validation_accuracy")).any():
-            return "validation_accuracy"
-    except NotRecordedError:
-        pass
-    return "test_accuracy"
-
-
-def _said(benchmark: Benchmark, architectures: Sequence[Architecture], metric: str, epochs: int) -> _Said:
-    longest = benchmark.fidelities[-1].schedule
-    if not isinstance(benchmark, Table):
-        means = benchmark.means(architectures, metric)
-        nothing = np.full(len(means), np.nan)
-        return _Said(longest, means, np.empty((len(means), 0)), nothing, [0] * len(means), benchmark.source["name"])
-    columns = benchmark.describe()
-    schedule = epochs if f"{metric}@{epochs}" in columns else longest
-    info = columns[f"{metric}@{schedule}"]
-    rows = benchmark.rows(architectures)
-    runs = np.stack([benchmark.column(metric, schedule=schedule, run=run) for run in range(info.shape[-1])], axis=1)
-    spread = run_spread(runs)
-    return _Said(
-        schedule,
-        benchmark.column(metric, schedule=schedule)[rows],
-        runs[rows],
-        spread.deviation[rows],
-        spread.freedom[rows].tolist(),
-        f"trained on {info.trained_on}; measured on {info.evaluated_on}",
-    )
-
-
-def _differs(benchmark: Benchmark, metric: str, job: Job, entries: Sequence[Sequence[Entry]]) -> str:
-    """Say why the benchmark's runs and ours are not of one setting, or return nothing."""
-    if not isinstance(benchmark, Table):
-        return f"{benchmark.name} has no recorded runs"
-    info = benchmark.describe().get(f"{metric}@{job.epochs}")
-    if info is None:
-        there = ", ".join(str(schedule) for schedule in sorted({f.schedule for f in benchmark.fidelities}))
-        return f"{benchmark.name} has no schedule of {job.epochs} epochs, but of {there}"
-    images = _own_images(benchmark)
-    if images is not None:
-        if images != job.images.digest:
-            return f"{benchmark.name} was measured on other images"
-        own = benchmark.report.get("recipe") == job.recipe.name
-        return "" if own else f"{benchmark.name} was trained by another recipe"
-    if benchmark.dataset != "cifar10":
-        return f"the images of {benchmark.name} are not those of CIFAR-10"
-    trained_on = len(job.images.splits["train"].labels)
-    evaluated = {entry.training.images[_SPLITS[metric]] for found in entries for entry in found}
-    if job.images.side != 32 or not info.trained_on.startswith((f"{trained_on:,} ", f"the {trained_on:,} ")):
-        return f"{benchmark.name} was trained on {info.trained_on}, here on {trained_on:,} of {job.images.side} pixels"
-    if evaluated - {info.images}:
-        return f"{benchmark.name} was measured on {info.evaluated_on}, here on {max(evaluated):,} images"
-    return ""
-
-
-def _own_images(benchmark: Benchmark) -> str | None:
-    """Return the digest of the images of a table of trainings by this code, which says exactly what it used."""
-    images = benchmark.report.get("images") if isinstance(benchmark, Table) else None
-    return str(images["digest"]) if isinstance(images, dict) and "digest" in images else None
 
 
 # What training says.
@@ -342,7 +262,7 @@ def student(difference: float, deviation: float, freedom: int, ours: int, theirs
     return t, 2 * float(law.sf(abs(t), freedom))
 
 
-def _judge(rows: Sequence[dict[str, Any]], said: _Said) -> None:
+def _judge(rows: Sequence[dict[str, Any]], said: Said) -> None:
     """Add difference, t, p and verdict to each architecture, in place."""
     tested = []
     for row, deviation, freedom in zip(rows, said.deviations.tolist(), said.freedom, strict=True):
