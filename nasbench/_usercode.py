@@ -24,7 +24,8 @@ def frames_of(error: BaseException, kind: type | None = None, file: str = "") ->
     module = sys.modules.get(kind.__module__) if kind else None
     own_file = file or getattr(module, "__file__", None)
     frames = traceback.extract_tb(error.__traceback__)
-    others = [frame for frame in frames if not _lies_in(frame.filename, _HERE)]
+    # Python's own importing, which runs from no file, is nobody's.
+    others = [f for f in frames if not _lies_in(f.filename, _HERE) and not f.filename.startswith("<frozen ")]
     folder = os.path.dirname(os.path.abspath(own_file)) if own_file else ""
     own = [frame for frame in others if folder and _lies_in(frame.filename, folder)] or others
     if not own and not isinstance(error, SyntaxError):  # which says itself where

@@ -201,6 +201,7 @@ def _header(searcher: Searcher, benchmark: Benchmark, budget: Budget, seed: Seed
         "nasbench": nasbench.__version__,
         "benchmark": {
             "name": benchmark.name,
+            "dataset": benchmark.dataset,
             "digest": benchmark.digest,
             "space": benchmark.space.name,
             "origin": benchmark.origin,

@@ -257,6 +257,26 @@ def test_histories_of_another_table_are_refused(table: Table) -> None:
 FIELDS = ("architectures", "schedules", "epochs", "runs", "validation_accuracy", "test_accuracy", "cost", "seconds")
 
 
+def test_another_image_dataset_of_the_same_file_is_another_table() -> None:
+    """Both have one digest: that of the file."""
+    searched, other = load("nasbench201"), load("nasbench201", "cifar100")
+    assert searched.digest == other.digest
+    random_search = registry.find("searchers", "random_search")
+    history = run(random_search(searched.space, seed=0), searched, Budget(3), seed=1)
+    early = make_history(searched, [0], [0.5])
+    early.header["benchmark"]["name"] = searched.name  # as histories were before the dataset stood beside it
+    for one in (history, early):
+        regret_curves([one], searched, [1])
+        with pytest.raises(AnalysisError, match=r"of the image dataset cifar10, but .* is of cifar100"):
+            regret_curves([one], other, [1])
+
+
+@pytest.mark.parametrize("positions", [[float("nan")], [2, 1], [1, float("inf")], [[1]]])
+def test_positions_must_be_finite_and_rise(table: Table, positions: Any) -> None:
+    with pytest.raises(AnalysisError, match="positions must be finite and rising"):
+        regret_curves([make_history(table, [0], [0.5])], table, positions)
+
+
 def test_fidelities_are_not_compared_as_equals(table: Table) -> None:
     mixed = make_history(table, [0, 1], [0.5, 0.6])
     mixed.epochs[0] = 100

@@ -22,7 +22,8 @@ SHORT, LONG = Fidelity(4, 4), Fidelity(20, 20)
 class Bench:
     """Accuracy 0.1 times run, plus the schedule in hundredths; 10 seconds an epoch; the run counts its queries."""
 
-    name, digest, origin, space, fidelities = "hand-written", "0", "recorded", SPACE, (SHORT, LONG)
+    name, dataset, digest, origin, space = "hand-written", "none", "0", "recorded", SPACE
+    fidelities = (SHORT, LONG)
 
     def __init__(self, runs=(0, 1, 2)):
         self.recorded, self.asked = runs, []

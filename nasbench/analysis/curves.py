@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nasbench.analysis.incumbents import Accuracy, Floats, best_known, judged
+from nasbench.errors import AnalysisError
 from nasbench.history import History
 from nasbench.types import Benchmark
 
@@ -52,12 +53,15 @@ def regret_curves(
         Fractions, shape (len(histories), g); nan before the first evaluation was paid.
 
     Raises:
-        AnalysisError: A history is of another benchmark, or compares several fidelities.
+        AnalysisError: A history is of another benchmark, or compares several fidelities; or positions are not finite
+            or do not rise.
         NotRecordedError: The benchmark does not record this metric.
     """
     if optimum is None:
         optimum = best_known(histories, benchmark, metric)
     at = np.asarray(positions, np.float64)
+    if at.ndim != 1 or not np.isfinite(at).all() or (np.diff(at) < 0).any():
+        raise AnalysisError(f"positions must be finite and rising, not {np.array2string(at, threshold=6)}.")
     curves = np.full((len(histories), len(at)), np.nan)
     for curve, history in zip(curves, histories, strict=True):
         held = optimum - judged(history, benchmark, metric)

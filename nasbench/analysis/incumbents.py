@@ -4,8 +4,8 @@ The incumbent is the architecture with the best validation accuracy that the sea
 recorded run at a time prefers architectures whose runs were lucky: the run that made an incumbent win says too much
 about it, and never counts. An incumbent is judged by the mean, at the highest fidelity, over those recorded runs of its
 architecture that the search had not seen by then. If it had seen all of them, the runs other than the one that made it
-win count, which is less than it deserves if anything. If one run is all that was recorded, that run counts, and luck
-with it. :func:`incumbents_seen_whole` says how often searches end in one of these two ways.
+win count: these the search knows, and could choose by them. If one run is all that was recorded, that run counts, and
+luck with it. :func:`incumbents_seen_whole` says how often searches end in one of these two ways.
 
 The optimum, from which regret is measured, is chosen and judged in the same way: it is what a search holds that sees
 one run of every architecture, averaged over all ways to draw these runs. The largest mean over runs would contain the
@@ -232,11 +232,19 @@ def _spans(history: History, benchmark: Benchmark) -> list[_Span]:
 
 def _check(history: History, benchmark: Benchmark) -> None:
     """Refuse what cannot be judged by this benchmark."""
-    digest = history.header.get("benchmark", {}).get("digest")
+    searched = history.header.get("benchmark", {})
+    digest, name = searched.get("digest"), str(searched.get("name", ""))
     if digest != benchmark.digest:
         raise AnalysisError(
             f"a history of a benchmark with the digest {digest}, but {benchmark.name} has {benchmark.digest}: judge a "
             "search by what it searched."
+        )
+    # One file has several image datasets. Histories of early versions say which one in the name alone.
+    dataset = searched.get("dataset", name.rpartition("(")[2].rstrip(")") if name.endswith(")") else benchmark.dataset)
+    if dataset != benchmark.dataset:
+        raise AnalysisError(
+            f"a history of the image dataset {dataset}, but {benchmark.name} is of {benchmark.dataset}: judge a search "
+            "by what it searched."
         )
     fidelities = sorted(set(zip(history.schedules.tolist(), history.epochs.tolist(), strict=True)))
     if len(fidelities) > 1:

@@ -3,7 +3,7 @@
 Final regrets are skewed, repeat the same few values, and are mostly zero where an algorithm is good: there, resampling
 twenty or fifty runs gives intervals that are far too short. The intervals of this module need no random numbers. The
 median's is exact for any distribution, that of a proportion too; that of the mean corrects for skewness, and is given
-from 50 runs on: how often it holds is measured by ``benchmarks/interval_coverage.py`` (docs/statistics.md).
+from 50 runs on: how often it holds is measured by ``benchmarks/statistics_page.py`` (docs/statistics.md).
 """
 
 from __future__ import annotations

@@ -85,7 +85,11 @@ def _message(error: NasbenchError | OSError, options: argparse.Namespace) -> str
     if isinstance(error, NasbenchError):
         return f"{error}\n{error.traceback}" if error.traceback else str(error)
     out = getattr(options, "out", None)
-    if error.filename is not None or out is None:
+    if isinstance(error, FileExistsError) and error.filename is not None:
+        return f"{error.filename}: is there already, and is no folder. Choose another name."
+    if error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}."
+    if out is None:
         return str(error)
     return f"{error}, while {out} was made"  # of a full disk the system names no file
 

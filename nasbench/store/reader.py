@@ -151,7 +151,8 @@ class TableFile:
     def _opened(self, dataset: str | None = None) -> Iterator[h5py.File]:
         """Open the file, the same as before; the one place where HDF5's errors become ours."""
         if not os.path.isfile(self.path):
-            raise TableFileError(f"{self.path}: no such file.")
+            there = "is no file that can hold a table" if os.path.exists(self.path) else "no such file"
+            raise TableFileError(f"{self.path}: {there}.")
         try:
             with open_file(self.path) as file:
                 which = which_file(file)
