@@ -265,7 +265,7 @@ def test_what_is_no_hdf5_is_refused(tmp_path, data):
 def test_what_is_not_there_is_refused(tmp_path, path):
     with pytest.raises(TableFileError, match=r"none\.h5: no such file"):
         TableFile(tmp_path / "none.h5")
-    with pytest.raises(TableFileError, match="no such file"):
+    with pytest.raises(TableFileError, match="is no file that can hold a table"):
         TableFile(tmp_path)
     with pytest.raises(UnknownNameError, match=r"unknown image dataset of t\.h5 'aa'\. Did you mean 'a'"):
         TableFile(path, "aa")
