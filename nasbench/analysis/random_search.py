@@ -90,12 +90,10 @@ def _terms(optimum: float, runs: Floats) -> tuple[Floats, Floats, Floats]:
         for size in range(len(others) + 1):
             for unseen in combinations(others, size):
                 there, coefficient, square = group.coefficients(unseen, optimum)
-                same = sum(group.shows(other, np.equal) for other in unseen)
-                lower = sum(group.shows(other, np.less) for other in unseen)
+                lower = sum(group.shows_less(other) for other in unseen)
                 high = (group.at_most - len(unseen) * group.parts)[there]
                 low = (group.less - lower * group.parts)[there]
                 span = high - low
-                assert (span == (group.at_most - group.less - same * group.parts)[there]).all()
                 share = group.parts[there] / span
                 bases += [high * unit, low * unit]
                 first += [share * coefficient[there], -share * coefficient[there]]
@@ -112,10 +110,9 @@ class _Group(NamedTuple):
     less: NDArray[np.int64]
     parts: NDArray[np.int64]
 
-    def shows(self, other: int, how: np.ufunc) -> NDArray[np.int64]:
-        """Return 1 where another run is recorded and less than, or equal to, what the pair shows; else 0."""
-        with np.errstate(invalid="ignore"):
-            return np.asarray(how(self.runs[:, other], self.runs[:, self.place]), np.int64)
+    def shows_less(self, other: int) -> NDArray[np.int64]:
+        """Return 1 where another run is recorded and less than what the pair shows; else 0."""
+        return np.asarray(self.runs[:, other] < self.runs[:, self.place], np.int64)
 
     def coefficients(self, unseen: tuple[int, ...], optimum: float) -> tuple[NDArray[np.bool_], Floats, Floats]:
         """Return where this set can be unseen by chance, and the weights of that: of the regret, and of its square.

@@ -160,7 +160,7 @@ def test_any_epochs_are_read_from_the_file(tmp_path: Path, epochs: tuple[int, in
     assert [(at.schedule, at.epoch) for at in table.fidelities] == [(last, middle), (last, last)]
     for row in range(2):
         for epoch, more in ((middle, 0), (last, 1000)):
-            answer = table.query(row, schedule=last, epoch=epoch)
+            answer = table.query(table.at_row(row), schedule=last, epoch=epoch)
             for i, metric in enumerate(NAMES):
                 assert (
                     table.column(metric, schedule=last, epoch=epoch, run=0)[row] == (5000 + 10 * row + more + i) / 9984
@@ -236,7 +236,7 @@ def test_means_over_three_repeats_are_stored_exactly_and_said_to_be_means(tmp_pa
             assert found == [float(Fraction(sum(REPEATED[row][i]), 29_952)) for row in (0, 1)]
         assert described[f"energy@{n}"].epochs == (2, n)
         assert table.column("energy", schedule=n, epoch=2, run=0).tolist() == [0.2, 0.2]
-        assert table.query(0, schedule=n, epoch=n).training_time == 10 * n
+        assert table.query(table.at_row(0), schedule=n, epoch=n).training_time == 10 * n
     # Sums that are no multiple of three: 9001 + 9002 + 9004, and all of the other cell; each at two evaluations.
     said = {key: value for key, value in table.report.items() if key.startswith("accuracies are means over 3 repeats")}
     assert [*said.values()] == [f"{2 * 2 * (1 + 3)} of {4 * 6}"]
