@@ -62,11 +62,13 @@ def subjects() -> list[Subject]:
             lambda folder: samples.histories(folder / "h.h5"),
             lambda folder: samples.history_values(folder / "h.h5"),
         ),
+        Subject("surrogate, arrays.h5", 0.05, "s/arrays.h5", _surrogate, lambda f: samples.surrogate_values(f / "s")),
         Subject(
-            "surrogate, arrays.h5", 0.05, "s/arrays.h5", _surrogate, lambda f: samples.surrogate_values(f / "s")
-        ),
-        Subject(
-            "surrogate, surrogate.json", 0.05, "s/surrogate.json", _surrogate, lambda f: samples.surrogate_values(f / "s")
+            "surrogate, surrogate.json",
+            0.05,
+            "s/surrogate.json",
+            _surrogate,
+            lambda f: samples.surrogate_values(f / "s"),
         ),
         Subject(
             "journal",
@@ -109,28 +111,29 @@ def damaged(sound: bytes, title: str, number: int) -> tuple[str, bytes]:
 
 def measure(folder: Path, number: int, workers: int, *, quick: bool = False) -> dict[str, Any]:
     """Make ``number`` damages; return by subject how many were refused, unchanged, wrong, crashed, or raised."""
-    found: dict[str, Any] = {}
-    for subject in subjects():
-        place = folder / "damages" / subject.title.replace(" ", "-").replace(",", "")
-        shutil.rmtree(place, ignore_errors=True)
-        (place / "sound").mkdir(parents=True)
-        _in_a_process(lambda: subject.make(place / "sound"), place)
-        count = max(round(number * subject.share), len(KINDS))
-        batches = [range(first, min(first + BATCH, count)) for first in range(0, count, BATCH)]
-        lanes = [
-            start(lambda lane=lane: _lane(subject, place, batches[lane::workers]), "lane") for lane in range(workers)
-        ]
-        for lane in lanes:
-            assert os.waitpid(lane, 0)[1] == 0, f"{place}: not all damages were tried"
-        lines = [line for batch in batches for line in _results(subject, place / f"{batch.start}.log")]
-        outcomes = Counter(line[1] for line in lines)
-        found[subject.title] = {
-            "damages": len(lines),
-            **{name: outcomes[name] for name in ("refused", "unchanged", "wrong", "crashed", "raised")},
-            "examples": [line for line in lines if line[1] in ("wrong", "crashed", "raised")][:20],
-        }
-        shutil.rmtree(place)
-    return found
+    return {
+        subject.title: _damaged(subject, folder, max(round(number * subject.share), len(KINDS)), workers)
+        for subject in subjects()
+    }
+
+
+def _damaged(subject: Subject, folder: Path, count: int, workers: int) -> dict[str, Any]:
+    place = folder / "damages" / subject.title.replace(" ", "-").replace(",", "")
+    shutil.rmtree(place, ignore_errors=True)
+    (place / "sound").mkdir(parents=True)
+    _in_a_process(lambda: subject.make(place / "sound"), place)
+    batches = [range(first, min(first + BATCH, count)) for first in range(0, count, BATCH)]
+    lanes = [start(lambda lane=lane: _lane(subject, place, batches[lane::workers]), "lane") for lane in range(workers)]
+    for lane in lanes:
+        assert os.waitpid(lane, 0)[1] == 0, f"{place}: not all damages were tried"
+    lines = [line for batch in batches for line in _results(subject, place / f"{batch.start}.log")]
+    outcomes = Counter(line[1] for line in lines)
+    shutil.rmtree(place)
+    return {
+        "damages": len(lines),
+        **{name: outcomes[name] for name in ("refused", "unchanged", "wrong", "crashed", "raised")},
+        "examples": [line for line in lines if line[1] in ("wrong", "crashed", "raised")][:20],
+    }
 
 
 def _in_a_process(make: Callable[[], Any], place: Path) -> None:
@@ -208,7 +211,10 @@ def _try(subject: Subject, place: Path, numbers: range, log: Path) -> int:
 def block(found: dict[str, Any]) -> str:
     """Return the table of the page."""
     names = ("damages", "refused", "unchanged", "wrong", "crashed", "raised")
-    lines = ["| file | damages | refused | the same values | wrong values | crashes | other exceptions |", "|---|" + "---|" * 6]
+    lines = [
+        "| file | damages | refused | the same values | wrong values | crashes | other exceptions |",
+        "|---|" + "---|" * 6,
+    ]
     for title, counts in found.items():
         lines.append(f"| {title} | {' | '.join(f'{counts[name]:,}' for name in names)} |")
     sums = [sum(counts[name] for counts in found.values()) for name in names]

@@ -16,15 +16,24 @@ from _faults.processes import limit_files, run
 def commands(shared: Path) -> dict[str, tuple[list[str], str]]:
     """Return by title: the arguments, and what is written, which is there before where the command may replace it."""
     small = ["--table", "conv5_16px_4epochs"]
-    search = "random_search local_search --runs 6 --budget 20 --workers 1 --out c".split()
+    search = ["random_search", "local_search", "--runs", "6", "--budget", "20", "--workers", "1", "--out", "c"]
     return {
         "convert": (["convert", "nas-bench-macro", str(shared / "sample.json"), "--out", "m.h5", "--force"], "m.h5"),
-        "attach": (["attach", str(shared / "t.h5"), "columns", str(shared / "c.csv"), "--out", "a.h5", "--force"], "a.h5"),
+        "attach": (
+            ["attach", str(shared / "t.h5"), "columns", str(shared / "c.csv"), "--out", "a.h5", "--force"],
+            "a.h5",
+        ),
         "export .csv": (["export", "conv5_16px_4epochs", "--out", "x.csv", "--force"], "x.csv"),
         "export .parquet": (["export", "conv5_16px_4epochs", "--out", "x.parquet", "--force"], "x.parquet"),
-        "fit": (["fit", *small, *"--train-size 60 --seeds 1 --model ridge --out f --force".split()], "f"),
+        "fit": (
+            ["fit", *small, *["--train-size", "60", "--seeds", "1", "--model", "ridge", "--out", "f", "--force"]],
+            "f",
+        ),
         "compare": (["compare", *search], "c"),
-        "evaluate-surrogates": (["evaluate-surrogates", *small, *"ridge --sizes 20 --splits 2 --out e".split()], "e"),
+        "evaluate-surrogates": (
+            ["evaluate-surrogates", *small, *["ridge", "--sizes", "20", "--splits", "2", "--out", "e"]],
+            "e",
+        ),
     }
 
 
@@ -46,11 +55,7 @@ def measure(folder: Path, number: int, workers: int, *, quick: bool = False) -> 
 
 
 def _files(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix != ".csv" or path.name == "x.csv"
-    }
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def _limited(title: str, arguments: list[str], out: str, place: Path, count: int) -> dict[str, Any]:

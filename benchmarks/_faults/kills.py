@@ -34,10 +34,35 @@ def commands(shared: Path) -> list[Command]:
     architecture = samples.small_table().space.format(samples.small_table().at_row(0))
     images = ["--data", str(shared / "images"), "--subset", "--side", "16", "--epochs", "1"]
     small = ["--table", "conv5_16px_4epochs"]
-    search = "random_search regularized_evolution --runs 40 --budget 50 --workers 2 --out c".split()
-    models = "ridge extra_trees --sizes 20,40 --splits 3 --out e".split()
-    fit = "--train-size 60 --seeds 2 --model ridge --out f --force".split()
-    train = "conv5 --sample 1 --seeds 2 --device cpu --workers 2 --journal t.db --out t.h5".split()
+    search = [
+        "random_search",
+        "regularized_evolution",
+        "--runs",
+        "40",
+        "--budget",
+        "50",
+        "--workers",
+        "2",
+        "--out",
+        "c",
+    ]
+    models = ["ridge", "extra_trees", "--sizes", "20,40", "--splits", "3", "--out", "e"]
+    fit = ["--train-size", "60", "--seeds", "2", "--model", "ridge", "--out", "f", "--force"]
+    train = [
+        "conv5",
+        "--sample",
+        "1",
+        "--seeds",
+        "2",
+        "--device",
+        "cpu",
+        "--workers",
+        "2",
+        "--journal",
+        "t.db",
+        "--out",
+        "t.h5",
+    ]
     convert = ["nas-bench-macro", str(shared / "sample.json"), "--out", "m.h5", "--force"]
     every = "all files, byte by byte"
     return [
@@ -56,7 +81,20 @@ def commands(shared: Path) -> list[Command]:
         Command(
             "verify",
             0.05,
-            ["verify", architecture, *small, *images, "--seeds", "2", "--workers", "2", "--device", "cpu", "--out", "v"],
+            [
+                "verify",
+                architecture,
+                *small,
+                *images,
+                "--seeds",
+                "2",
+                "--workers",
+                "2",
+                "--device",
+                "cpu",
+                "--out",
+                "v",
+            ],
             lambda folder: _untimed(json.loads((folder / "v" / "verification.json").read_text())),
             "verification.json but times",
         ),
@@ -201,11 +239,14 @@ def _killed(command: Command, place: Path, count: int, address: str, raw: Path) 
 def block(found: dict[str, Any]) -> str:
     """Return the table of the page."""
     lines = [
-        "| command | kills | half-written | another result | left behind | workers after 2 s | last worker gone, s | compared |",
+        "| command | kills | half-written | another result | left behind | workers after 2 s | last one gone, s "
+        "| compared |",
         "|---|" + "---|" * 7,
     ]
     for name, one in found.items():
-        counts = [sum(line.startswith(word) for line in one["problems"]) for word in ("half", ("fails", "another"), "left")]
+        counts = [
+            sum(line.startswith(word) for line in one["problems"]) for word in ("half", ("fails", "another"), "left")
+        ]
         cells = [one["kills"], *counts, one["lived"], one["gone"], one["compared"]]
         lines.append(f"| {name} | {' | '.join(map(str, cells))} |")
     return "\n".join(lines)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import re
 import resource
 import signal
+import struct
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -78,20 +81,23 @@ def told(error: BaseException) -> int:
 def run(work: Callable[[], int], tag: str = "work", *, limit: float = 600) -> Ended:
     """Do the work in a forked process, and wait for its end; after ``limit`` seconds it is ended by SIGALRM."""
     reading, writing = os.pipe()
+    shared = mmap.mmap(-1, 8)  # what the child has at its start is less than what this process has
 
     def limited() -> int:
         os.close(reading)
+        shared[:8] = struct.pack("d", resident())
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(int(limit))
         return work()
 
-    begin, before = time.monotonic(), resident()
+    begin = time.monotonic()
     process = start(limited, tag, writing)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         said = pipe.read().decode(errors="replace")
     _, status, usage = os.wait4(process, 0)
     seconds = time.monotonic() - begin
+    [before] = struct.unpack("d", shared[:8])
     return Ended(os.waitstatus_to_exitcode(status), said, seconds, max(usage.ru_maxrss / 1024 - before, 0))
 
 
@@ -137,21 +143,13 @@ def limit_files(size: int) -> None:
 
 def preload() -> None:
     """Import here what the forked commands would import each time, so that kills strike their work."""
-    import joblib.externals.loky
-    import matplotlib.backends.backend_agg
-    import matplotlib.backends.backend_pdf
-    import matplotlib.pyplot
-    import pandas
-    import pyarrow.parquet
-    import scipy.stats
-    import sklearn.ensemble
-    import sklearn.gaussian_process
-    import torch
-    import xgboost
+    for name in _PRELOADED:
+        import_module(name)
 
-    import nasbench.cli
-    import nasbench.export
-    import nasbench.training.campaign
-    import nasbench.training.verify
-    import surrogates.evaluation
-    import surrogates.saved  # noqa: F401
+
+_PRELOADED = (
+    *("joblib.externals.loky", "matplotlib.backends.backend_pdf", "matplotlib.pyplot", "pandas", "pyarrow.parquet"),
+    *("scipy.stats", "sklearn.ensemble", "sklearn.gaussian_process", "torch", "xgboost"),
+    *("nasbench.cli", "nasbench.export", "nasbench.training.campaign", "nasbench.training.verify"),
+    *("surrogates.evaluation", "surrogates.saved"),
+)

@@ -103,11 +103,8 @@ def histories(path: Path) -> Path:
 
 def history_values(path: Path) -> Values:
     """Return everything that a file of histories holds."""
-    return [
-        (one.header, *(getattr(one, name).tobytes() for name in ("architectures", "schedules", "epochs", "runs")))
-        + tuple(getattr(one, name).tobytes() for name in ("validation_accuracy", "test_accuracy", "cost", "seconds"))
-        for one in load_histories(path)
-    ]
+    names = ("architectures", "schedules", "epochs", "runs", "validation_accuracy", "test_accuracy", "cost", "seconds")
+    return [(one.header, *(getattr(one, name).tobytes() for name in names)) for one in load_histories(path)]
 
 
 @cache

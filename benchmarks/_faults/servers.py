@@ -187,7 +187,9 @@ def _meet(title: str, place: Path, content: bytes, quick: bool) -> int:
     downloads.mkdir(parents=True)
     if ".partial" in title:
         (downloads / "sample.json.partial").write_bytes(content[:1000] if ".version" in title else b"z" * 1000)
-        (downloads / "sample.json.partial.version").write_bytes(b"\xff\x00\r\n" * 99 if ".version" in title else b'"two"')
+        (downloads / "sample.json.partial.version").write_bytes(
+            b"\xff\x00\r\n" * 99 if ".version" in title else b'"two"'
+        )
     server = Serving(SCRIPTS[title][0], content)
 
     def work() -> int:

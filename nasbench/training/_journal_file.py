@@ -196,6 +196,8 @@ class JournalFile:
         except NasbenchError:
             raise
         except sqlite3.OperationalError as error:
+            if str(error).startswith("Could not decode"):  # Python's words, which repeat the whole text
+                raise self._damaged("a text in it is no UTF-8") from None
             raise JournalError(
                 f"{self.path}: cannot be opened or written: {error}. Nothing was lost; is the folder there, writable, "
                 "on a local disk, and not full?"

@@ -210,3 +210,15 @@ def test_an_empty_file_is_a_cut_journal(tmp_path: Path):
         with pytest.raises(JournalError, match=r"empty\.db: is empty"):
             use()
     assert path.read_bytes() == b""
+
+
+def test_a_text_that_is_no_utf8_is_told_in_one_line_as_damage(tmp_path: Path, sound: Path):
+    """Python's own error repeats the text, line ends and all, and is of the kind of a full disk."""
+    image = sound.read_bytes()
+    text = SPACE.format(sample(SPACE, 6, 0)[0]).encode()
+    assert text in image
+    (tmp_path / "damaged.db").write_bytes(image.replace(text, b"\xff\n\xfe" + text[3:]))
+    with pytest.raises(JournalError, match=r"damaged\.db: a damaged journal: a text in it is no UTF-8\.") as refusal:
+        content(tmp_path / "damaged.db")
+    assert "\n" not in str(refusal.value)
+    assert "full" not in str(refusal.value)
