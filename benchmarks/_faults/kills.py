@@ -165,7 +165,10 @@ def _open(path: Path) -> None:
 
 def left_behind(folder: Path) -> list[str]:
     """Return temporary files and folders below a folder."""
-    return [str(path.relative_to(folder)) for path in folder.rglob("*") if ".partial" in path.name]
+    found = []
+    for place, folders, files in os.walk(folder):  # which does not mind what goes away meanwhile
+        found += [os.path.relpath(f"{place}/{name}", folder) for name in (*folders, *files) if ".partial" in name]
+    return found
 
 
 def measure(folder: Path, number: int, workers: int, *, quick: bool = False) -> dict[str, Any]:
@@ -212,7 +215,10 @@ def _killed(command: Command, place: Path, count: int, address: str, raw: Path) 
         ended = True
         while ended:  # it was done before it was killed: again, and sooner
             process = start(lambda folder=folder: work(folder), f"{command.name}-{number}")
-            time.sleep(drawn.uniform(0.02, whole.seconds * 0.95))
+            if number % 4 < 2:
+                time.sleep(drawn.uniform(0.02, whole.seconds * 0.95))
+            else:
+                _until_written(folder, drawn.uniform(0, 0.004), whole.seconds)
             (os.kill if alone else os.killpg)(process, signal.SIGKILL)
             ended = os.waitpid(process, 0)[1] != signal.SIGKILL
             early += ended
@@ -234,6 +240,14 @@ def _killed(command: Command, place: Path, count: int, address: str, raw: Path) 
         "early": early,
         "problems": problems,
     }
+
+
+def _until_written(folder: Path, seconds: float, limit: float) -> None:
+    """Wait until there is a temporary file, and some seconds more."""
+    end = time.monotonic() + limit
+    while time.monotonic() < end and not left_behind(folder):
+        time.sleep(0.0005)
+    time.sleep(seconds)
 
 
 def block(found: dict[str, Any]) -> str:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from nasbench._files import remove_left_over, temporary_path
 from nasbench.errors import JournalError, NasbenchError
 from nasbench.training.entries import json_of, training_of
 
@@ -292,7 +292,8 @@ def _modernise(connection: sqlite3.Connection) -> None:
 def _make(path: Path) -> None:
     """Make an empty journal under a temporary name and give it its own: nobody ever sees half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
+    remove_left_over(path.parent)  # of processes that were killed just here
+    temporary = Path(temporary_path(path))
     try:
         connection = sqlite3.connect(temporary, isolation_level=None)
         try:

@@ -7,6 +7,8 @@ import json
 import random
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -222,3 +224,15 @@ def test_a_text_that_is_no_utf8_is_told_in_one_line_as_damage(tmp_path: Path, so
         content(tmp_path / "damaged.db")
     assert "\n" not in str(refusal.value)
     assert "full" not in str(refusal.value)
+
+
+def test_what_a_killed_process_left_is_removed_before_a_journal_is_made(tmp_path: Path):
+    """It was killed while it made one, before that had its name."""
+    code = (
+        "import sys; from nasbench._files import temporary_path; open(temporary_path(sys.argv[1]) + sys.argv[2], 'w')"
+    )
+    for beside in ("", "-wal", "-shm", "-journal"):
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / "t.db"), beside], check=True)
+    assert len([*tmp_path.iterdir()]) == 4
+    add(Journal(tmp_path / "t.db"), sample(SPACE, 1, 0)[0])
+    assert not [*tmp_path.glob(".*")]
