@@ -206,7 +206,7 @@ def _killed(command: Command, place: Path, count: int, address: str, raw: Path) 
     assert whole.status == 0, whole.said
     expected = command.result(reference)
     problems: list[str] = []
-    gone, early = [0.0], 0
+    gone, early, writing = [0.0], 0, 0
     for number in range(count):
         folder = place / "killed"
         shutil.rmtree(folder, ignore_errors=True)
@@ -218,10 +218,11 @@ def _killed(command: Command, place: Path, count: int, address: str, raw: Path) 
             if number % 4 < 2:
                 time.sleep(drawn.uniform(0.02, whole.seconds * 0.95))
             else:
-                _until_written(folder, drawn.uniform(0, 0.004), whole.seconds)
+                _until_written(process, folder, drawn.uniform(0, 0.004))
             (os.kill if alone else os.killpg)(process, signal.SIGKILL)
             ended = os.waitpid(process, 0)[1] != signal.SIGKILL
             early += ended
+        writing += bool(left_behind(folder))
         gone.append(gone_after(process, f"{command.name}-{number}"))
         problems += [f"half-written after kill {number}: {line}" for line in half_written(folder)]
         again = run(lambda folder=folder: work(folder))
@@ -238,30 +239,30 @@ def _killed(command: Command, place: Path, count: int, address: str, raw: Path) 
         "gone": round(max(gone), 2),
         "lived": sum(seconds > 2 for seconds in gone),
         "early": early,
+        "writing": writing,
         "problems": problems,
     }
 
 
-def _until_written(folder: Path, seconds: float, limit: float) -> None:
-    """Wait until there is a temporary file, and some seconds more."""
-    end = time.monotonic() + limit
-    while time.monotonic() < end and not left_behind(folder):
-        time.sleep(0.0005)
+def _until_written(process: int, folder: Path, seconds: float) -> None:
+    """Wait until there is a temporary file, or none will be since the process has ended; then some seconds more."""
+    while os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None and not left_behind(folder):
+        time.sleep(0.0002)
     time.sleep(seconds)
 
 
 def block(found: dict[str, Any]) -> str:
     """Return the table of the page."""
     lines = [
-        "| command | kills | half-written | another result | left behind | workers after 2 s | last one gone, s "
-        "| compared |",
-        "|---|" + "---|" * 7,
+        "| command | kills | while writing | half-written | another result | left behind | workers after 2 s "
+        "| last one gone, s | compared |",
+        "|---|" + "---|" * 8,
     ]
     for name, one in found.items():
         counts = [
             sum(line.startswith(word) for line in one["problems"]) for word in ("half", ("fails", "another"), "left")
         ]
-        cells = [one["kills"], *counts, one["lived"], one["gone"], one["compared"]]
+        cells = [one["kills"], one["writing"], *counts, one["lived"], one["gone"], one["compared"]]
         lines.append(f"| {name} | {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
 
