@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import socket
 import sys
 import threading
@@ -16,7 +17,10 @@ from typing import Any
 
 from nasbench.errors import FileInTheWayError, FileNameError, NasbenchError
 
-_TEMPORARY = re.compile(r"\..+\.(?P<machine>[0-9a-f]{8})-(?P<process>[0-9]{1,10})-[0-9]+\.partial", re.DOTALL)
+_TEMPORARY = re.compile(
+    r"\..+\.(?P<machine>[0-9a-f]{8})-(?P<process>[0-9]{1,10})-[0-9]+\.partial(?:-wal|-shm|-journal)?", re.DOTALL
+)
+"""The last ones are what SQLite puts beside a file."""
 _LONGEST_NAME = 180
 """How much of a file's name, in bytes, its temporary name repeats: file systems take 255 bytes for a whole name."""
 _cleaned: set[str] = set()
@@ -35,8 +39,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
             disk is noticed by a write, which knows none.
     """
     target = os.path.abspath(checked_path(path))
-    folder, name = os.path.split(target)
-    temporary = os.path.join(folder, temporary_name(name))
+    folder = os.path.dirname(target)
+    temporary = temporary_path(target)
     with _naming(target, temporary):
         os.makedirs(folder, exist_ok=True)
         if folder not in _cleaned:
@@ -71,8 +75,14 @@ def checked_path(path: str | os.PathLike[str]) -> str:
     return text
 
 
-def remove_left_over(folder: str | os.PathLike[str]) -> None:
-    """Remove temporary files of :func:`replacing` whose process is dead.
+def temporary_path(path: str | os.PathLike[str]) -> str:
+    """Return a path in the same folder for what is to become ``path``: it says which machine and process write it."""
+    folder, name = os.path.split(os.path.abspath(path))
+    return os.path.join(folder, _temporary_name(name))
+
+
+def remove_left_over(folder: str | os.PathLike[str], *, folders: bool = False) -> None:
+    """Remove temporary files, and with ``folders`` folders, of :func:`temporary_path` whose process is dead.
 
     Their names say which machine and process writes them. Those of another machine, or of a process that still runs,
     are left alone, and so is everything where the system has no way to ask (Windows).
@@ -84,7 +94,10 @@ def remove_left_over(folder: str | os.PathLike[str]) -> None:
             match = _TEMPORARY.fullmatch(entry.name)
             if match and match["machine"] == _machine() and not _runs(int(match["process"])):
                 with suppress(OSError):
-                    os.unlink(entry.path)
+                    if folders and entry.is_dir(follow_symlinks=False):
+                        shutil.rmtree(entry.path)
+                    else:
+                        os.unlink(entry.path)
 
 
 def refuse_existing(path: str | os.PathLike[str], *, force: bool = False) -> None:
@@ -109,7 +122,7 @@ def canonical_json(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def temporary_name(name: str) -> str:
+def _temporary_name(name: str) -> str:
     """Return the name under which this thread writes a file; :func:`remove_left_over` knows it."""
     short = name.encode()[:_LONGEST_NAME].decode(errors="ignore")
     return f".{short}.{_machine()}-{os.getpid()}-{threading.get_ident()}.partial"

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench import __version__, registry
-from nasbench._files import write_json
+from nasbench._files import remove_left_over, temporary_path, write_json
 from nasbench._hdf5 import create, open_bytes, read_arrays
 from nasbench.errors import MissingPackageError, NasbenchError
 from nasbench.table import Table
@@ -77,12 +76,15 @@ def save(folder: str | os.PathLike[str], fitted: Fitted, table: Table, *, force:
     if fitted.surrogate.about.labels > MOST_LABELS:
         raise SurrogateFolderError(f"{folder}: a surrogate has at most {MOST_LABELS:,} labels: take fewer.")
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
+    temporary = Path(temporary_path(target))
+    temporary.mkdir()
     try:
         digest = _write(temporary / "new", fitted, table)
         _put(temporary / "new", target, temporary / "old")
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+    # Only now: a process that was killed while it replaced a surrogate left the old one in such a folder.
+    remove_left_over(target.parent, folders=True)
     return digest
 
 

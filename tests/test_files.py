@@ -26,7 +26,8 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no way t
 def started(target: Path, then: str) -> subprocess.Popen[str]:
     """Start a process that writes to a file, and return it once it is in the middle of that."""
     # Started in the background of a shell, as CI may be, a process ignores what Ctrl-C sends.
-    code = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n{WRITE}open(name, 'w').write('half'); print('there', flush=True); {then}"
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{heard}\n{WRITE}open(name, 'w').write('half'); print('there', flush=True); {then}"
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(target)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

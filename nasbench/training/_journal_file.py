@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from nasbench._files import remove_left_over, temporary_name
+from nasbench._files import remove_left_over, temporary_path
 from nasbench.errors import JournalError, NasbenchError
 from nasbench.training.entries import json_of, training_of
 
@@ -196,6 +196,8 @@ class JournalFile:
         except NasbenchError:
             raise
         except sqlite3.OperationalError as error:
+            if str(error).startswith("Could not decode"):  # Python's words, which repeat the whole text
+                raise self._damaged("a text in it is no UTF-8") from None
             raise JournalError(
                 f"{self.path}: cannot be opened or written: {error}. Nothing was lost; is the folder there, writable, "
                 "on a local disk, and not full?"
@@ -290,8 +292,8 @@ def _modernise(connection: sqlite3.Connection) -> None:
 def _make(path: Path) -> None:
     """Make an empty journal under a temporary name and give it its own: nobody ever sees half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    remove_left_over(path.parent)
-    temporary = path.with_name(temporary_name(path.name))
+    remove_left_over(path.parent)  # of processes that were killed just here
+    temporary = Path(temporary_path(path))
     try:
         connection = sqlite3.connect(temporary, isolation_level=None)
         try:

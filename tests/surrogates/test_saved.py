@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -496,3 +497,17 @@ def test_a_fit_that_cannot_be_is_refused(path: Path, options: list[str], message
 
 def test_errors_are_ours():
     assert issubclass(SurrogateFolderError, NasbenchError)
+
+
+def test_what_a_killed_process_left_is_removed_once_a_surrogate_is_saved(path: Path, tmp_path: Path):
+    """It was killed while it wrote one; what another process is writing stays."""
+    code = (
+        "import os, sys; from nasbench._files import temporary_path; os.makedirs(temporary_path(sys.argv[1]) + '/new')"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "s")], check=True)
+    [left] = tmp_path.iterdir()
+    alive = left.with_name(re.sub(r"-\d+-", "-1-", left.name))  # process 1 is always there
+    alive.mkdir()
+    table = nasbench.load(path)
+    saved.save(tmp_path / "s", fit(table, model="ridge", train_size=60, seeds=1), table)
+    assert {one.name for one in tmp_path.iterdir()} == {"s", alive.name}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import random
-import re
 import shutil
 import sqlite3
 import subprocess
@@ -16,7 +15,6 @@ from typing import Any
 import pytest
 from _campaigns import SPACE, job, result
 
-from nasbench._files import temporary_name
 from nasbench.errors import FileNameError, JournalError
 from nasbench.training.campaign import Task, sample
 from nasbench.training.journal import VERSION, Journal, Setting
@@ -216,14 +214,30 @@ def test_an_empty_file_is_a_cut_journal(tmp_path: Path):
     assert path.read_bytes() == b""
 
 
-def test_what_a_killed_process_left_of_a_new_journal_is_removed(tmp_path: Path):
-    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
-    left = tmp_path / re.sub("-[0-9]+-", f"-{int(done.stdout)}-", temporary_name("journal.db"))
-    left.write_bytes(b"half")
-    Journal(tmp_path / "journal.db").claim(JOB.recipe)
-    assert [path.name for path in tmp_path.iterdir()] == ["journal.db"]
-
-
 def test_a_path_that_is_no_text_is_refused():
     with pytest.raises(FileNameError, match="no UTF-8"):
         Journal("journal\udcff.db")
+
+
+def test_a_text_that_is_no_utf8_is_told_in_one_line_as_damage(tmp_path: Path, sound: Path):
+    """Python's own error repeats the text, line ends and all, and is of the kind of a full disk."""
+    image = sound.read_bytes()
+    text = SPACE.format(sample(SPACE, 6, 0)[0]).encode()
+    assert text in image
+    (tmp_path / "damaged.db").write_bytes(image.replace(text, b"\xff\n\xfe" + text[3:]))
+    with pytest.raises(JournalError, match=r"damaged\.db: a damaged journal: a text in it is no UTF-8\.") as refusal:
+        content(tmp_path / "damaged.db")
+    assert "\n" not in str(refusal.value)
+    assert "full" not in str(refusal.value)
+
+
+def test_what_a_killed_process_left_is_removed_before_a_journal_is_made(tmp_path: Path):
+    """It was killed while it made one, before that had its name."""
+    code = (
+        "import sys; from nasbench._files import temporary_path; open(temporary_path(sys.argv[1]) + sys.argv[2], 'w')"
+    )
+    for beside in ("", "-wal", "-shm", "-journal"):
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / "t.db"), beside], check=True)
+    assert len([*tmp_path.iterdir()]) == 4
+    add(Journal(tmp_path / "t.db"), sample(SPACE, 1, 0)[0])
+    assert not [*tmp_path.glob(".*")]
