@@ -89,9 +89,11 @@ def run(searcher: Searcher, benchmark: Benchmark, budget: Budget, *, seed: Seed,
                 chosen = runs[int(random() * len(runs))]
             metrics = query(architecture, schedule=schedule, epoch=epoch, run=chosen)
         except (InvalidArchitectureError, NotRecordedError, TypeError, ValueError) as error:
+            pair = isinstance(trial, tuple) and len(trial) == 2
+            reason = error if pair else "expected Trial(architecture), which is a pair of architecture and fidelity."
             raise SearcherError(
                 f"{type(searcher).__name__}.ask() returned {_line(repr(trial))} at {_when(len(answers), seed)}, which "
-                f"{benchmark.name} cannot answer: {error}{what_to_do(benchmark, trial)}"
+                f"{benchmark.name} cannot answer: {reason}{what_to_do(benchmark, trial)}"
             ) from error
         accuracy = metrics.validation_accuracy
         if accuracy != accuracy:
