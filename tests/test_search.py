@@ -143,6 +143,12 @@ def test_what_is_no_trial_is_refused_with_what_came(junk):
         run(Script([junk]), Bench(), Budget(1), seed=0)
 
 
+@pytest.mark.parametrize("junk", [None, 3, "cell", (1, 2, 3)])
+def test_what_should_have_come_is_said_in_plain_words(junk):
+    with pytest.raises(SearcherError, match=r"cannot answer: expected Trial\(architecture\), which is a pair of"):
+        run(Script([junk]), Bench(), Budget(1), seed=0)
+
+
 @pytest.mark.parametrize("junk", ["text", 5, SPACE.format(ARCHITECTURES[0]), list(ARCHITECTURES[0]), (1.0,) * 6])
 def test_what_a_table_would_take_for_an_architecture_is_refused_where_it_occurs(junk):
     """Texts, indexes, and what equals a tuple of integers: after one evaluation, not once the budget is spent."""
