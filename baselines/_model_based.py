@@ -161,7 +161,7 @@ class Features:
         self._encoding = encoding
         self._encoder = _encoder(space, encoding)
         self.columns: list[list[int]] = self._encoder.columns()
-        """Of each group of features."""
+        """The columns of each group of features."""
 
     def of(self, architectures: Choices) -> Floats:
         """Return the features, shape (n, features); those of small spaces are computed once a process."""

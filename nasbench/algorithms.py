@@ -35,7 +35,7 @@ class Algorithm(NamedTuple):
     settings: str
     """What stands after the second colon."""
     sha256: str | None
-    """Of the file when this was read; None for a registered name."""
+    """The digest of the file when this was read; None for a registered name."""
 
     @classmethod
     def parse(cls, text: str) -> Algorithm:
@@ -92,7 +92,7 @@ class Algorithm(NamedTuple):
         except MissingPackageError:
             raise
         except Exception as error:
-            # Of an argument that is refused people know the name already; other failures say what they are.
+            # Whoever gave an argument that is refused knows its name already; other failures say what they are.
             what = str(error) if isinstance(error, (TypeError, ValueError)) else f"{type(error).__name__}: {error}"
             message = f"{self.text}: cannot be made with (space, seed=..., {self.settings}): {what}"
             failure = ComparisonError(" ".join(message.split()))

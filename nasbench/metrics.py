@@ -27,7 +27,7 @@ METRICS: dict[str, Metric] = {
     "flops": Metric("multiply-accumulates", "lower"),
 }
 
-# Of other columns: whole words of a name, which an underscore, a digit or a point ends.
+# Words in the names of other columns; an underscore, a digit or a point ends a word.
 _HIGHER = ("accuracy", "acc", "auc", "psnr", "throughput")
 _LOWER = (
     *("latency", "time", "energy", "co2", "co2e", "carbon", "emissions", "power", "memory"),

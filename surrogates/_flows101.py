@@ -20,7 +20,7 @@ Named = tuple[list[str], Floats]
 
 _LAST = VERTICES - 1
 _CORRELATIONS = ((0.2, 1), (0.2, 3), (0.7, 1), (0.7, 3))
-"""Of two images before the cells, and how many cells follow each other."""
+"""How two images correlate before the cells, and how many cells follow each other."""
 
 
 class Cells:

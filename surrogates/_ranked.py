@@ -100,7 +100,7 @@ class RankMap:
         if len(values) < 2:
             raise ValueError(f"all {len(labels)} labels are {labels[0]}: there is nothing to learn. Check the metric.")
         self.quantiles: Floats = norm.ppf((rankdata(labels) - 0.5) / len(labels))
-        """Of the labels, in their order."""
+        """The normal quantiles of the labels, in their order."""
         self._values, self._z = values, self.quantiles[first]
 
     @classmethod

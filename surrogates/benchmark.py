@@ -83,7 +83,7 @@ class SurrogateBenchmark:
         self.manifest: dict[str, Any] = saved.manifest
         """What the folder says of itself: table, score card, versions."""
         self.rows: NDArray[np.int64] = saved.rows
-        """Of its table, that it was fitted to."""
+        """The rows of its table that it was fitted to."""
         self._surrogate = saved.surrogate
         about = saved.surrogate.about
         self.space: SearchSpace = registry.find("spaces", about.space)()
@@ -364,9 +364,9 @@ class _Answers(NamedTuple):
     flops: int | None
     identity: int
     start: int
-    """Of the kept runs that one is drawn from."""
+    """The first of the kept runs that one is drawn from."""
     deviation: float
-    """Of runs, in the first accuracy; zero where all are the same."""
+    """Standard deviation of runs, in the first accuracy; zero where all are the same."""
     limit: float
     """How far above the mean the first accuracy of a run may lie."""
 

@@ -28,7 +28,7 @@ _FARTHEST = 5
 _LUCK = 4
 """Standard deviations that a draw may lie above its level, or above the median of levels where that is higher."""
 _TERMS, _LOOKED_AT = 64, 0.6
-"""Of a field: how many terms it has, and which share of the decisions each looks at."""
+"""How many terms a field has, and which share of the decisions each looks at."""
 
 
 class Spread:

@@ -31,7 +31,7 @@ _COLUMNS = {
 _LESS = ("spearman", "fit_seconds", "predict_seconds")
 _OF_THE_BEST = ("kendall_top_half", "kendall_top_1_percent", "regret")
 """What asks which is best: shown where the table says whether that is the largest or the smallest."""
-# Of the palette of Okabe & Ito; line styles and markers tell lines apart in grey.
+# Colours of the palette of Okabe & Ito; line styles and markers tell lines apart in grey.
 _LOOKS = [
     {"color": colour, "linestyle": style, "marker": marker}
     for colour, style, marker in zip(

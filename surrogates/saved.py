@@ -55,7 +55,7 @@ class Saved(NamedTuple):
     manifest: dict[str, Any]
     """``table`` (name, digest, dataset, source), ``score_card``, ``made_with``, ``digest`` and what it is about."""
     rows: NDArray[np.int64]
-    """Of its table, that it was fitted to."""
+    """The rows of its table that it was fitted to."""
 
 
 def save(folder: str | os.PathLike[str], fitted: Fitted, table: Table, *, force: bool = False) -> str:

@@ -50,7 +50,7 @@ class About(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """Of n architectures."""
+    """What is predicted for n architectures."""
 
     accuracies: Floats
     """Shape (n, columns), fractions in [0, 1]."""
@@ -183,7 +183,7 @@ class Fitted(NamedTuple):
 
     surrogate: Surrogate
     rows: NDArray[np.intp]
-    """Of the table, that it was fitted to, in the order in which they were drawn."""
+    """The rows of the table that it was fitted to, in the order in which they were drawn."""
     score_card: dict[str, Any]
     """``seeds`` (scores of the model of each seed on architectures that it did not see), ``mean`` and ``error`` of
     these, and, of the first seed, ``columns``: mean absolute errors of the other accuracies by name,

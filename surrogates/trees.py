@@ -18,7 +18,7 @@ from surrogates._ranked import Floats
 DEEPEST = 12
 """Levels of a tree, at most: its arrays double with each."""
 _LARGEST = 1e30
-"""Of a leaf or a base: sums of float32 stay finite."""
+"""No leaf or base is larger: sums of float32 stay finite."""
 _BLOCK, _TOGETHER = 2048, 16
 """Rows and trees that are walked at once: their tests fit a processor's cache."""
 

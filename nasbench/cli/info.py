@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nasbench.table import Table
 
 _TOLD = ("unit", "shape", "epochs", "images", "trained_on", "evaluated_on")
-"""Of each column."""
+"""What is told of each column."""
 
 
 def add(commands: Commands) -> None:

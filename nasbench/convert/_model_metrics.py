@@ -27,7 +27,7 @@ class Metrics(NamedTuple):
 
     parameters: int
     epochs: tuple[float, ...]
-    """Of the three evaluations."""
+    """The epochs of the three evaluations."""
     accuracies: tuple[float, ...]
     """The ``ACCURACIES`` of the second evaluation, then those of the third."""
     others: tuple[float, ...]

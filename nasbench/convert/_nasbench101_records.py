@@ -22,10 +22,10 @@ from nasbench.errors import ConversionError
 from nasbench.spaces.nb101 import NB101
 
 IMAGES = 9_984
-"""Of 10,000 images in batches of 256 the last, incomplete batch is dropped (nasbench/lib/evaluate.py)."""
+"""How many images are evaluated: 10,000 in batches of 256, but for the last, incomplete one (nasbench/lib/evaluate.py)."""
 
 REPEATS = 3
-"""Of a training; some files of EC-NAS hold the means over them."""
+"""How often a training was repeated; some files of EC-NAS hold the means over the repeats."""
 MOST_FIDELITIES = 16
 """How many different pairs of schedule and middle epoch a file may have: published ones have four at most."""
 
@@ -88,7 +88,7 @@ class Reader:
         self._known: dict[tuple[int, tuple[float, ...]], int] = {}
         self._doubtful = ""
         self._summed: list[bool] = []
-        """Of each block, whether its counts are sums over three repeats."""
+        """Whether the counts of each block are sums over three repeats."""
         self.fidelities: list[tuple[int, int]] = []
         self.fractions = 0
 

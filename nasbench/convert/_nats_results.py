@@ -45,7 +45,7 @@ class Training(NamedTuple):
 
     group: str
     suffix: str
-    """Of the names of what belongs to none of the splits: training time and latency."""
+    """How names end that belong to none of the splits: training time and latency."""
     trained_on: str
 
 
@@ -249,7 +249,7 @@ def _check_seconds(values: Sequence[Any], place: str, key: str) -> None:
 def _reader(split: str, schedule: int) -> Callable[[Mapping[Any, Any]], tuple[tuple[int, ...], Sequence[Any]]]:
     """Return a function from a raw curve to the completed epochs that it has and their values."""
     keys = tuple(f"{split}@{epoch}" if split else epoch for epoch in range(schedule))
-    # Of one key it would give no tuple. It is twice as fast as asking for each key.
+    # With one key it would give no tuple. It is twice as fast as asking for each key.
     complete = itemgetter(*keys) if schedule > 1 else lambda curve: (curve[keys[0]],)
 
     def read(curve: Mapping[Any, Any]) -> tuple[tuple[int, ...], Sequence[Any]]:

@@ -134,7 +134,7 @@ class _Walk:
         self._stack: list[int] = []
         self._below: list[list[int]] = []
         self._heavy: dict[int, int] = {}
-        """Of what is remembered, places of tuples to their weights."""
+        """The weights of the tuples that are remembered, by their places."""
         self._remembered = 0
         self._put = False
         self._containers, self._tuples, self._integers = _MOST_CONTAINERS, _MOST_TUPLES, _MOST_INTEGERS

@@ -25,7 +25,7 @@ STRIDES = (1, 2)
 ACTIVATIONS = ("relu", "leaky_relu", "silu", "tanh")
 """LeakyReLU has a slope of 0.01 below zero."""
 CHANNELS = (3, 16, 16, 32, 32, 64)
-"""Of the image, and of each layer's output."""
+"""How many channels the image has, and the output of each layer."""
 CONVENTIONAL = "3s1relu-3s2relu-3s1relu-3s2relu-3s1relu"
 """The design a person would draw: 3x3 convolutions and ReLU, halving the side before the channels double."""
 

@@ -24,7 +24,7 @@ class Said(NamedTuple):
     runs: Floats
     """Shape (n, runs); no runs where the benchmark is no table."""
     deviations: Floats
-    """Of a single run, shape (n,); nan where nobody knows."""
+    """Standard deviations of a single run, shape (n,); nan where nobody knows."""
     freedom: list[int]
     """Behind each deviation."""
     measured: str

@@ -35,7 +35,7 @@ class Entry(NamedTuple):
 
     architecture: str
     identity: int
-    """Of the architecture in its space: :meth:`nasbench.SearchSpace.identity`."""
+    """The identity of the architecture in its space: :meth:`nasbench.SearchSpace.identity`."""
     seed: int
     training: Training
     made_with: dict[str, str]

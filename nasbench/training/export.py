@@ -23,7 +23,7 @@ from nasbench.training._network import Network
 _KEY = "nasbench"
 """The entry of a file's metadata that says whose weights these are."""
 _OPSET = 18
-"""Of ONNX: what PyTorch's exporter writes without a conversion."""
+"""The version of ONNX's operators that PyTorch's exporter writes without a conversion."""
 
 
 def save_weights(network: Network, path: str | os.PathLike[str]) -> None:

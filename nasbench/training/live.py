@@ -87,7 +87,7 @@ class LiveBenchmark:
         self._train_one = train_one
         self._known: dict[tuple[int, int], Training] = {}
         self.digest: str = self._digest()
-        """Of the settings and the versions of what trains."""
+        """A digest of the settings and the versions of what trains."""
         self.journal.claim(RECIPES[recipe])
 
     def __reduce__(self) -> tuple[Any, ...]:

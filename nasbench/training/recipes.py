@@ -26,7 +26,7 @@ class Recipe(NamedTuple):
     """Whether the learning rate falls after each epoch or after each step."""
     momentum: float
     weight_decay: float
-    """Of all trainable parameters, those of batch normalisation and biases too: added, times the parameter, to its
+    """For all trainable parameters, those of batch normalisation and biases too: added, times the parameter, to its
     gradient, which is the same as half of it times the squared norm in the loss."""
     nesterov: bool
     batch: int
@@ -36,7 +36,7 @@ class Recipe(NamedTuple):
     first_step_at_zero: bool
     """Whether the very first step has a learning rate of 0."""
     mean: tuple[float, float, float]
-    """Of red, green and blue, in pixels of 0 to 255."""
+    """Mean of red, green and blue, in pixels of 0 to 255."""
     deviation: tuple[float, float, float]
     """Standard deviation of red, green and blue, in pixels of 0 to 255."""
     train_sample: int | None

@@ -38,7 +38,7 @@ class TrainingsTable(NamedTuple):
 
     @property
     def settings(self) -> list[Setting]:
-        """Of each schedule, shortest first."""
+        """The setting of each schedule, shortest first."""
         return [Setting(*self.trainings[1:4], epochs) for epochs in sorted(self.trainings.entries)]
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _THEIRS, _OURS = "#0072B2", "#D55E00"
 _SAYS = {"recorded": "recorded", "predicted": "PREDICTED", "trained": "benchmark"}
 _MOST_LINES = 4
-"""Of the text of an architecture in the picture; what is longer ends with an ellipsis."""
+"""Into so many lines an architecture's text folds in the picture; what is longer ends with an ellipsis."""
 
 
 class _Room(NamedTuple):

@@ -38,9 +38,9 @@ class Figures(NamedTuple):
     loss: float
     accuracy: float
     cur_time: float | None
-    """Of this epoch, or of one evaluation."""
+    """The seconds of this epoch, or of one evaluation."""
     all_time: float | None
-    """Of all epochs so far, or of one evaluation after each."""
+    """The seconds of all epochs so far, or of one evaluation after each."""
 
 
 class Point:
