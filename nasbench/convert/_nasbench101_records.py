@@ -22,7 +22,7 @@ from nasbench.errors import ConversionError
 from nasbench.spaces.nb101 import NB101
 
 IMAGES = 9_984
-"""How many images are evaluated: 10,000 in batches of 256, but for the last, incomplete one (nasbench/lib/evaluate.py)."""
+"""Images that are evaluated: 10,000 in batches of 256, but for the last, incomplete one (nasbench/lib/evaluate.py)."""
 
 REPEATS = 3
 """How often a training was repeated; some files of EC-NAS hold the means over the repeats."""
