@@ -216,7 +216,7 @@ def test_a_space_too_large_to_predict_has_no_known_best():
     from nasbench.analysis import best_known
 
     class Unknown:
-        digest, origin, space = "unknown", "predicted", NBMacro()
+        digest, dataset, origin, space = "unknown", "none", "predicted", NBMacro()
         fidelities = (Fidelity(50, 50),)
 
         def best(self, metric):
