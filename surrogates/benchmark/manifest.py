@@ -138,5 +138,6 @@ def _whole(value: Any) -> int:
 
 
 def digest_of(manifest: dict[str, Any]) -> str:
+    """Return the digest of all that a manifest says but the digest itself."""
     stated = {name: value for name, value in manifest.items() if name != "digest"}
     return hashlib.sha256(canonical_json(json.loads(json.dumps(stated)))).hexdigest()

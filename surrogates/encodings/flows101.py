@@ -55,7 +55,7 @@ class Cells:
         return width
 
     def _weights(self, c_in: int, c_out: int) -> tuple[Floats, Floats]:
-        """Return the weights, and the channels out, of the convolutions of a cell, as ``_nb101_network`` does."""
+        """Return the weights, and the channels out, of the convolutions of a cell, as ``nb101.costs`` does."""
         weights, outputs = self._edge[0, _LAST] * c_in * c_out, self._edge[0, _LAST] * c_out
         for v in range(1, _LAST):
             channels = self.width[v] * c_out

@@ -29,8 +29,7 @@ _POINTS = 2000
 
 
 def make(model: str, space: str, seed: int, labels: int, inputs: Sequence[Extra] = ()) -> Any:
-    """Return an unfitted estimator: ``default``, one of ``surrogates.models.default.MEMBERS``, or several joined by
-    ``+``.
+    """Return an unfitted estimator: ``default``, one of its ``MEMBERS``, or several joined by ``+``.
 
     Raises:
         EvaluationError: Nothing has this name.

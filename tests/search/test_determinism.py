@@ -43,7 +43,8 @@ def test_golden_trajectory(name):
 
 def test_three_fresh_processes_with_other_hash_seeds_give_the_same_bytes(tmp_path):
     code = (
-        "import sys; from nasbench import Budget, load, registry, run; from nasbench.search.history import save_histories\n"
+        "import sys; from nasbench import Budget, load, registry, run\n"
+        "from nasbench.search.history import save_histories\n"
         "table = load('nasbench201')\n"
         "make = {name: registry.find('searchers', name) for name in registry.names('searchers')}\n"
         f"budgets = {{name: Budget(40 if name in {LEARNED} else 300) for name in make}}\n"

@@ -123,8 +123,8 @@ def test_without_scikit_learn_the_command_says_what_to_install(monkeypatch, caps
     ("space", "other"), [("nb101", "gaussian_process+boosted_trees"), ("nb_macro", "gaussian_process")]
 )
 def test_without_torch_a_default_that_needs_it_names_another_model(monkeypatch, space, other):
-    for name in ("graph_network", "neural_network", "_torch", "_default101"):
-        monkeypatch.delitem(sys.modules, f"surrogates.{name}", raising=False)
+    for name in ("graph_network", "neural_network", "torch_threads", "default101"):
+        monkeypatch.delitem(sys.modules, f"surrogates.models.{name}", raising=False)
     monkeypatch.delattr("surrogates.models.default101", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(MissingPackageError, match=re.escape(f"nasbench-suite[train]'; or take the model {other}.")):

@@ -502,7 +502,7 @@ def test_errors_are_ours():
 
 def test_what_a_killed_process_left_is_removed_once_a_surrogate_is_saved(path: Path, tmp_path: Path):
     """It was killed while it wrote one; what another process is writing stays."""
-    code = "import os, sys; from nasbench.system.files import temporary_path; os.makedirs(temporary_path(sys.argv[1]) + '/new')"
+    code = "import os, sys; from nasbench.system.files import temporary_path as t; os.makedirs(t(sys.argv[1]) + '/new')"
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "s")], check=True)
     [left] = tmp_path.iterdir()
     alive = left.with_name(re.sub(r"-\d+-", "-1-", left.name))  # process 1 is always there

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nasbench.spaces import graph
-from nasbench.spaces.nb101.space import MAX_EDGES, NB101, VERTICES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+VERTICES, MAX_EDGES = 7, 9
 
 
 def labelled_cells(vertices: int) -> Iterator[NDArray[np.uint8]]:
@@ -34,13 +35,13 @@ def labelled_cells(vertices: int) -> Iterator[NDArray[np.uint8]]:
         yield cells.reshape(-1, 26)
 
 
-def representatives() -> NDArray[np.uint8]:
-    """Return the first form of every cell in the authors' order, shape (423624, 26)."""
-    space, result = NB101(), []
+def representatives(key_many: Callable[[NDArray[np.uint8]], NDArray[np.int64]]) -> NDArray[np.uint8]:
+    """Return the first form of every cell in the authors' order, shape (423624, 26); cells of one key are one."""
+    result = []
     for vertices in range(2, VERTICES + 1):
         seen = np.empty(0, np.int64)
         for cells in labelled_cells(vertices):
-            keys, first = np.unique(space.key_many(cells), return_index=True)
+            keys, first = np.unique(key_many(cells), return_index=True)
             new = ~np.isin(keys, seen, assume_unique=True)
             seen = np.concatenate([seen, keys[new]])
             result.append(cells[np.sort(first[new])])

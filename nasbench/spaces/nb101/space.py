@@ -25,13 +25,13 @@ from nasbench.spaces.base import SearchSpace
 from nasbench.spaces.nb101 import costs
 from nasbench.spaces.nb101 import hash as hashing
 from nasbench.spaces.nb101 import matrices as matrix_forms
+from nasbench.spaces.nb101.enumerate import MAX_EDGES, VERTICES, representatives
 from nasbench.types import Architecture, Graph, RandomSource
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
-VERTICES, MAX_EDGES = 7, 9
 EDGES = graphs.edges(VERTICES)
 """(source, target) of each of the first 21 decisions."""
 
@@ -40,7 +40,7 @@ _POSITION = {edge: i for i, edge in enumerate(EDGES)}
 _NAMES = dict(zip(("conv3x3", "conv1x1", "maxpool3x3"), range(3), strict=True))
 _PATTERN = re.compile(r"((?:\d>\d,)*\d>\d) ((?:conv3x3|conv1x1|maxpool3x3)(?:,(?:conv3x3|conv1x1|maxpool3x3)){4})")
 _FLIP, _CHANGE = 1 / 7, 1 / 5
-# Labels of vertices in _graph: an operation plus one, the input, the output; 0 is no vertex.
+# Labels of vertices in graphs: an operation plus one, the input, the output; 0 is no vertex.
 _INPUT, _OUTPUT = 4, 5
 # The mask of the sources of a vertex, from the bits of its incoming edges.
 _MASKS = {bits: sum(bit << x for x, bit in enumerate(bits)) for y in range(1, 7) for bits in product((0, 1), repeat=y)}
@@ -132,9 +132,7 @@ class NB101(SearchSpace):
     @cached_property
     def cells(self) -> NDArray[np.uint8]:
         """One form of each of the 423,624 cells, in the order in which the authors list them, shape (423624, 26)."""
-        from nasbench.spaces.nb101.enumerate import representatives
-
-        return representatives()
+        return representatives(self.key_many)
 
     def parse(self, text: str) -> Architecture:
         """Read ``0>1,1>6 conv3x3,conv1x1,maxpool3x3,conv3x3,conv3x3``: edges, and the five interior operations.

@@ -1,6 +1,6 @@
 """From an architecture to its network, as its benchmark trained it: one file a space beside this one.
 
-`_nb101.py`, `_nats.py` (NAS-Bench-201 and NATS-Bench's size space), `_macro.py`, `_conv5.py`.
+`nb101.py`, `nats.py` (NAS-Bench-201 and NATS-Bench's size space), `macro.py`, `conv5.py`.
 """
 
 from __future__ import annotations

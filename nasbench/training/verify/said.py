@@ -18,6 +18,8 @@ SPLITS = {"validation_accuracy": "validation", "test_accuracy": "test"}
 
 
 class Said(NamedTuple):
+    """What a benchmark says of n architectures at the end of one schedule."""
+
     schedule: int
     means: Floats
     """Shape (n,)."""
@@ -32,6 +34,7 @@ class Said(NamedTuple):
 
 
 def metric_of(benchmark: Benchmark, architectures: Sequence[Architecture]) -> str:
+    """Return the accuracy to verify: validation accuracy, or test accuracy where nothing is said of that."""
     try:
         if np.isfinite(benchmark.means(architectures, "validation_accuracy")).any():
             return "validation_accuracy"
@@ -41,6 +44,7 @@ def metric_of(benchmark: Benchmark, architectures: Sequence[Architecture]) -> st
 
 
 def said_of(benchmark: Benchmark, architectures: Sequence[Architecture], metric: str, epochs: int) -> Said:
+    """Return what a benchmark says, on the schedule of so many epochs if it has that, else on its longest."""
     longest = benchmark.fidelities[-1].schedule
     if not isinstance(benchmark, Table):
         means = benchmark.means(architectures, metric)
