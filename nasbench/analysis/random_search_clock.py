@@ -21,9 +21,11 @@ What is exact: durations that are multiples of a given step, one worker, and lev
 - Runs of the incumbent that the search has seen besides the one that made it win: their chances, which judge it, are
   those after the expected number of results, each seen independently of the others.
 
-On the NAS-Bench-201 table (200,000 s, three image datasets, 1 and 8 workers), refining times and levels moves the mean
-by less than 0.0001 points of accuracy from 10 mean durations on, and by less than 0.01 points from 3 on; before, single
-draws end between positions of the lattice, and it is less than 0.4 points of 10 to 20.
+Measured on NAS-Bench-201, all three image datasets, 1 and 8 workers, up to 109 mean durations: with eight times as many
+steps and levels of 0.2 %, the mean moves by less than 0.00001 points of accuracy from 10 mean durations on, by less
+than 0.0005 from 3 on and by less than 0.02 from 1 on. Before, hardly anything has ended, and what has are the quickest
+draws between two steps: up to 1 point of 28. With equal durations, where the law by evaluations is exact, all errors
+together are less than 0.00001 points from 10 to 8,000 results; had no seen run been counted, 0.0004 after 875.
 """
 
 from __future__ import annotations
