@@ -27,7 +27,7 @@ from nasbench.analysis.incumbents import Floats
 from nasbench.analysis.pareto import hypervolume, igd_plus, non_dominated, oriented
 from nasbench.errors import AnalysisError
 from nasbench.metrics import Better
-from nasbench.table import Table
+from nasbench.tables.table import Table
 
 REFERENCE = 1.1
 """The reference point in each objective, on the scale where the front goes from 0 to 1."""

@@ -39,7 +39,7 @@ from numpy.typing import ArrayLike, NDArray
 from nasbench.analysis.incumbents import Floats, Observe, every_run, judged_by, unseen_optimum
 from nasbench.analysis.renewal import Lattice, Shown, shown_by
 from nasbench.errors import AnalysisError
-from nasbench.table import Table
+from nasbench.tables.table import Table
 
 _STEPS = 4096
 _LEVEL = 0.01

@@ -24,7 +24,7 @@ from nasbench.analysis import (
     regret_curves,
 )
 from nasbench.errors import AnalysisError, NotRecordedError
-from nasbench.store import Column, DatasetContent, TableContent, write
+from nasbench.tables import Column, DatasetContent, TableContent, write
 
 POINT = 0.01
 
