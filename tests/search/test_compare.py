@@ -727,9 +727,9 @@ class Faulty:
         ),
         (
             "trial",
-            "run 28 of Faulty(where=trial): Faulty.ask() returned Trial(architecture='text', fidelity=None, "
-            "training=None) at evaluation 1 (seed [7, 28, 1]), which nasbench201 (cifar10) cannot answer: expected Trial(architecture), "
-            "with the architecture as a tuple of integers.",
+            "run 28 of Faulty(where=trial): Faulty.ask() returned Trial(architecture='text', fidelity=None, training=None) "
+            "at evaluation 1 (seed [7, 28, 1]), which nasbench201 (cifar10) cannot answer: expected "
+            "Trial(architecture), with the architecture as a tuple of integers.",
             [],
         ),
     ],
