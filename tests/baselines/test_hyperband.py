@@ -12,8 +12,7 @@ from _toy import Toy, gaps
 from baselines.hyperband import Hyperband
 from nasbench.search import run
 from nasbench.spaces.nb201 import NB201
-from nasbench.testing import SearcherContract
-from nasbench.testing.searcher import made
+from nasbench.testing import SearcherContract, made
 from nasbench.types import Budget, Fidelity, Trial
 
 SPACE = NB201()
