@@ -124,7 +124,7 @@ def show(summary: dict[str, Any], width: int = 80) -> str:
 def test_the_summary_has_these_parts(summary: dict[str, Any], comparison: Comparison) -> None:
     assert set(summary) == {
         *("benchmark", "judged_by", "budget", "rules", "workers", "runs", "seed", "confidence", "positions"),
-        *("algorithms", "random_search_law", "duels"),
+        *("algorithms", "random_search_law", "duels", "fronts"),
     }
     assert summary["benchmark"] == {
         "name": "nasbench201 (cifar10)",
