@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.errors import NotRecordedError, TableFileError
-from nasbench.sources.nats.results import SPLITS, TRAININGS
+from nasbench.sources.nats.splits import SPLITS, TRAININGS
 from nasbench.tables import ColumnInfo, missing_value
 from nasbench.tables.runs import patterns_of
 
