@@ -69,7 +69,7 @@ def test_rows_and_devices_are_those_of_the_paper(real: Table) -> None:
     for device, expected in {**published, "eyeriss": 0.437}.items():
         latency = real.column(f"latency_{device}")
         kept = 900 + np.argsort(latency[900:1900], kind="stable")[100:900]
-        # The paper's figures are means over three runs of the script, and eyeriss has few different values.
+        # Which networks the table of the paper is of is not said; the order of rows shuffled gives 0.01 at most.
         assert spearmanr(flops[kept], latency[kept]).statistic == pytest.approx(expected, abs=0.06), device
 
 
@@ -154,5 +154,5 @@ def test_other_tables_are_refused(embedded: TableFile, tmp_path: Path) -> None:
     cells = np.zeros((1, len(NatsSSS().choices)), np.uint8)
     content = TableContent("nats_sss", cells, {"cifar10": DatasetContent({}, {})}, embedded.source, {})
     write(tmp_path / "sss.h5", content)
-    with pytest.raises(ConversionError, match=r"is of NAS-Bench-201|are of NAS-Bench-201 .*sss\.h5 is of nats_sss"):
+    with pytest.raises(ConversionError, match=r"are of NAS-Bench-201 .*sss\.h5 is of nats_sss"):
         read(path, TableFile(tmp_path / "sss.h5"))
