@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from nasbench import registry
 from nasbench._usercode import frames_of
-from nasbench.errors import ComparisonError, MissingPackageError
+from nasbench.errors import ComparisonError, MissingPackageError, unknown_name
 from nasbench.search import check_methods
 from nasbench.types import Benchmark, Searcher
 
@@ -24,7 +24,8 @@ class Algorithm(NamedTuple):
     """A searcher and its arguments.
 
     Written as ``regularized_evolution`` (a registered searcher) or ``my_search.py:MySearcher`` (a class in a file),
-    either followed by ``:population_size=50,sample_size=10`` to set arguments.
+    either followed by ``:population_size=50,sample_size=10`` to set arguments, by ``:naszilla`` for the arguments that
+    the class has under that name in its ``presets``, or by ``:naszilla,sample_size=5`` for both.
     """
 
     text: str
@@ -42,7 +43,8 @@ class Algorithm(NamedTuple):
         """Read one algorithm.
 
         Raises:
-            ComparisonError: The text is not of that form, or there is no such file.
+            ComparisonError: The text is not of that form, or there is no such file or preset.
+            UnknownNameError: A preset is named of a searcher that nobody registered.
         """
         source, _, settings = text.partition(":")
         attribute = ""
@@ -52,14 +54,15 @@ class Algorithm(NamedTuple):
                 raise ComparisonError(f"{text!r}: write FILE.py:CLASS, such as my_search.py:MySearcher.")
             if not os.path.isfile(source):
                 raise ComparisonError(f"{text!r}: there is no file {source!r} in {os.getcwd()}.")
-        if settings and not re.fullmatch(r"\w+=[\w.+-]+(,\w+=[\w.+-]+)*", settings):
+        if settings and not re.fullmatch(r"\w+(=[\w.+-]+)?(,\w+=[\w.+-]+)*", settings):
             raise ComparisonError(
                 f"{text!r}: arguments are written NAME=VALUE,NAME=VALUE, such as "
                 "regularized_evolution:population_size=50,sample_size=10."
             )
-        if not attribute:
-            return cls(text, source, attribute, settings, None)
-        return cls(text, os.path.abspath(source), attribute, settings, _sha256(source))
+        path, sha256 = (os.path.abspath(source), _sha256(source)) if attribute else (source, None)
+        algorithm = cls(text, path, attribute, settings, sha256)
+        algorithm._preset()  # an unknown one is refused now
+        return algorithm
 
     @property
     def label(self) -> str:
@@ -69,9 +72,25 @@ class Algorithm(NamedTuple):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """Arguments by name; values are read as JSON, or else as text."""
-        pairs = (pair.split("=") for pair in self.settings.split(",") if pair)
-        return {name: _value(value) for name, value in pairs}
+        """Arguments by name: those of the preset, and over them what was set, read as JSON or else as text."""
+        pairs = (pair.split("=") for pair in self.settings.split(",") if "=" in pair)
+        return self._preset() | {name: _value(value) for name, value in pairs}
+
+    def _preset(self) -> dict[str, Any]:
+        """Return the arguments of the preset; none where none is named."""
+        name = self.settings.partition(",")[0]
+        if not name or "=" in name:
+            return {}
+        kind = (
+            _class_in_file(self.source, self.attribute, self.sha256)
+            if self.sha256
+            else registry.find("searchers", self.source)
+        )
+        presets: dict[str, dict[str, Any]] = getattr(kind, "presets", {})
+        if name not in presets:
+            hint = "Other arguments are written NAME=VALUE,NAME=VALUE, such as population_size=50,sample_size=10."
+            raise ComparisonError(f"{self.text!r}: {unknown_name('preset', name, presets, hint=hint)}")
+        return dict(presets[name])
 
     def build(self, benchmark: Benchmark, seed: Sequence[int]) -> Searcher:
         """Make the searcher.
