@@ -189,7 +189,7 @@ def test_a_pickled_searcher_goes_on_as_the_first():
 
 def test_the_preset_of_nasnet_is_the_default():
     searcher = PPO(SPACE, seed=0)
-    assert {name: getattr(searcher, name) for name in PPO.presets["nasnet"]} == PPO.presets["nasnet"]
+    assert vars(searcher).items() >= PPO.presets["nasnet"].items()
 
 
 @pytest.mark.parametrize("arguments", [{"passes": 0}, {"clip": 0.0}, {"entropy": -1.0}, {"clip": float("nan")}])

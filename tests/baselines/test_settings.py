@@ -11,7 +11,10 @@ import pytest
 from nasbench import registry
 
 SEARCHERS = registry.names("searchers")
-SOURCES = ("run-all.sh", "reinforce.py", "algo_201.yaml", "the script", "naszilla", "Ours.", "(ours)")
+SOURCES = (
+    *("run-all.sh", "reinforce.py", "algo_201.yaml", "the script", "naszilla", "Ours.", "(ours"),
+    *("Zoph & Le", "NASNet", "NNI", "Kocsis & Szepesvari"),
+)
 PAGE = Path(__file__).parents[2] / "docs" / "reproduction.md"
 
 
