@@ -13,7 +13,7 @@ import numpy as np
 
 from baselines.models.model_based import Choices, Features, Floats, ModelBasedSearch
 from baselines.models.neural_networks import NeuralNetworks
-from baselines.variation import NASZILLA, mutate_each
+from baselines.parts.variation import NASZILLA, mutate_each
 from nasbench.spaces import SearchSpace
 from nasbench.types import Architecture, Seed
 from surrogates.models.forest import ExtraTrees

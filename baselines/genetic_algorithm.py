@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from baselines.variation import mutate_each, shuffle
+from baselines.parts.variation import mutate_each, shuffle
 from nasbench.randomness import Uniforms
 from nasbench.spaces import SearchSpace
 from nasbench.types import Architecture, Seed, Trial

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from baselines.variation import shuffle
+from baselines.parts.variation import shuffle
 from nasbench.randomness import Uniforms
 from nasbench.spaces import SearchSpace
 from nasbench.types import Architecture, Seed, Trial

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from baselines.mutations import MUTATIONS, mutated
+from baselines.parts.mutations import MUTATIONS, mutated
 from nasbench.randomness import Uniforms
 from nasbench.spaces import SearchSpace
 from nasbench.types import Architecture, Seed, Trial

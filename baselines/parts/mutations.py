@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from baselines.variation import NASZILLA, mutate_each
+from baselines.parts.variation import NASZILLA, mutate_each
 from nasbench.randomness import Uniforms
 from nasbench.spaces import SearchSpace
 from nasbench.types import Architecture
