@@ -32,17 +32,18 @@ class BOHB(Hyperband):
     The model is that of the highest fidelity with enough results. The best results there make one density, the others a
     second one. A proposal changes each decision of one of the best, drawn at random, to a random choice with a
     probability that is the decision's bandwidth; of several such draws the one with the highest ratio of the two
-    densities is taken. What was proposed or evaluated before may be proposed again. Trials that were not asked for enter
-    the model of their fidelity, and no bracket. In a constrained space draws that are no architectures are left out.
+    densities is taken. What was proposed or evaluated before may be proposed again. Trials that were not asked for
+    enter the model of their fidelity, and no bracket. In a constrained space draws that are no architectures are left
+    out.
 
-    **As published, the model is of little use on decisions with several choices.** The bandwidth h of a decision is 1.06
-    times the standard deviation of the *numbers* of its choices, times n^(-1 / (4 + decisions)). The kernel weighs an
-    equal choice 1 - h and a different one h / (c - 1), where c is the number of choices *among the n results*. On six
-    decisions of five choices h is nearly always above (c - 1) / c until the best agree with each other, so that what
-    differs from the best counts as more like them than what equals them; above 1, weights are negative and nothing is
-    kept of what is changed. And where all of the best agree on a decision, c is 1 and what differs weighs infinitely
-    much. All that is ported as it is. ``bandwidth="capped"`` is our mended form: c is the number of choices that the
-    decision has, and h at most (c - 1) / c, where all choices weigh the same.
+    **As published, the model misleads on decisions with several choices.** The bandwidth h of a decision is 1.06 times
+    the standard deviation of the *numbers* of its choices, times n^(-1 / (4 + decisions)). The kernel weighs an equal
+    choice 1 - h and a different one h / (c - 1), where c is the number of choices *among the n results*. On six
+    decisions of five choices h is nearly always above (c - 1) / c until the best agree with each other: what differs
+    from the best then counts as more like them than what equals them. Above 1, an equal choice weighs less than
+    nothing, and a proposal keeps no decision of the one it starts from. And where all of the best agree on a decision,
+    c is 1 and what differs weighs infinitely much. All that is ported as it is. ``bandwidth="capped"`` is our mended
+    form: c is the number of choices that the decision has, and h at most (c - 1) / c, where all choices weigh the same.
 
     Presets: ``hpbandster``, the default; ``mended``, the same with ``bandwidth="capped"``; ``nats``, the settings of
     NATS-Bench (D-X-Y/AutoDL-Projects, exps/NATS-algos/bohb.py and run-all.sh), for tables with its schedule of 12
@@ -60,7 +61,8 @@ class BOHB(Hyperband):
             are decisions, as in HpBandSter (min_points_in_model).
         good: The percentage of the best. 15 in HpBandSter (top_n_percent).
         samples: Draws for each proposal. 64 in HpBandSter (num_samples), 4 in NATS-Bench.
-        random_fraction: Share of new candidates that are drawn from the whole space. 1/3 in HpBandSter, 0 in NATS-Bench.
+        random_fraction: Share of new candidates that are drawn from the whole space. 1/3 in HpBandSter, 0 in
+            NATS-Bench.
         min_bandwidth: No bandwidth is lower. 0.001 in HpBandSter, 0.3 in NATS-Bench and nas_benchmarks. (The
             bandwidth_factor of these does not apply to decisions without an order.)
         eta: See :class:`baselines.hyperband.Hyperband`. 3 in HpBandSter.
@@ -79,7 +81,7 @@ class BOHB(Hyperband):
         "hpbandster": {},
         "mended": {"bandwidth": "capped"},
         "nats": {"samples": 4, "random_fraction": 0.0, "min_bandwidth": 0.3, "schedule": 12},
-        "nas_benchmarks": {"random_fraction": 0.33, "min_bandwidth": 0.3, "schedule": "whole"},
+        "nas_benchmarks": {"random_fraction": 0.33, "min_bandwidth": 0.3},
     }
 
     def __init__(

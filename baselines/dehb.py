@@ -14,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from baselines._bracket_search import Bracket
 from baselines._candidates import Candidate, Candidates
-from baselines.brackets import Anchor, Bracket, Schedule, bracket_sizes, ladder
+from baselines.brackets import Anchor, Schedule, bracket_sizes, ladder
 from nasbench.spaces import SearchSpace
 from nasbench.types import Architecture, Fidelity, Seed, Trial
 
@@ -98,8 +99,8 @@ class DEHB:
         self._table = bracket_sizes(len(self._rungs), eta, "hpbandster")
         self._rng = np.random.default_rng(seed)
         self._box = np.array(space.choices, np.float64)
-        largest = [max(sizes[level - len(self._rungs)] for sizes in self._table if len(sizes) >= len(self._rungs) - level)
-                   for level in range(len(self._rungs))]
+        # The sizes of all brackets end with that of the last rung.
+        largest = [max(sizes[-i] for sizes in self._table if len(sizes) >= i) for i in range(len(self._rungs), 0, -1)]
         self._populations = [_Population(self._random(size)) for size in largest]
         self._started = 0
         self._ready: list[tuple[int, Bracket]] = []  # a heap: the brackets with a free place, the oldest first
@@ -160,7 +161,8 @@ class DEHB:
         if not crossed.any():
             crossed[self._rng.integers(len(self._box))] = True
         child = np.where(crossed, self._mutant(pool, member), member)
-        return np.where((child < 0) | (child > self._box), self._rng.random(len(self._box)) * self._box, child)
+        inside = (child >= 0) & (child <= self._box)
+        return np.asarray(np.where(inside, child, self._rng.random(len(self._box)) * self._box))
 
     def _mutant(self, pool: Floats, member: Floats) -> Floats:
         same = np.flatnonzero((pool == member).all(axis=1))
