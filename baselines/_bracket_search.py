@@ -103,7 +103,7 @@ class BracketSearch:
             ready.append((self._started, Bracket(*self._brackets[self._started % len(self._brackets)])))
             self._started += 1
         number, bracket = ready[0]
-        candidate = bracket.promoted.pop() if bracket.promoted else self._draw()
+        candidate = bracket.promoted.pop() if bracket.promoted else self._candidates.draw()
         bracket.places -= 1
         if not bracket.places:
             heappop(ready)
@@ -120,7 +120,3 @@ class BracketSearch:
                 self._finished += 1
             else:
                 heappush(self._ready, (number, bracket))
-
-    def _draw(self) -> Candidate:
-        """Return a new candidate."""
-        return self._candidates.draw()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import inspect
 import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,8 +17,10 @@ from typing import Any, NamedTuple
 from nasbench import registry
 from nasbench._usercode import frames_of
 from nasbench.errors import ComparisonError, MissingPackageError
+from nasbench.metrics import Metric
+from nasbench.objectives import Known
 from nasbench.search import check_methods
-from nasbench.types import Benchmark, Searcher
+from nasbench.types import Benchmark, Constraint, Searcher
 
 
 class Algorithm(NamedTuple):
@@ -73,8 +76,22 @@ class Algorithm(NamedTuple):
         pairs = (pair.split("=") for pair in self.settings.split(",") if pair)
         return {name: _value(value) for name, value in pairs}
 
-    def build(self, benchmark: Benchmark, seed: Sequence[int]) -> Searcher:
-        """Make the searcher.
+    def build(
+        self,
+        benchmark: Benchmark,
+        seed: Sequence[int],
+        *,
+        objectives: Sequence[Metric] = (),
+        constraints: Sequence[Constraint] = (),
+    ) -> Searcher:
+        """Make the searcher. What its constructor names besides space and seed, it is given.
+
+        Args:
+            benchmark: What it will search: its search space, its ``fidelities``, and what is ``known`` of an
+                architecture before it is trained.
+            seed: Of the searcher.
+            objectives: For a constructor that names ``objectives``.
+            constraints: For a constructor that names ``constraints``.
 
         Raises:
             UnknownNameError: Nobody registered this name.
@@ -88,7 +105,20 @@ class Algorithm(NamedTuple):
             else registry.find("searchers", self.source)
         )
         try:
-            searcher: Searcher = kind(benchmark.space, seed=seed, **self.arguments)
+            parameters = inspect.signature(kind).parameters
+            if "objectives" in parameters and not objectives:
+                raise ValueError(
+                    "it searches for objectives: name them, such as --objectives validation_accuracy,flops."
+                )
+            names = [*(metric.name for metric in objectives), *(bound.metric for bound in constraints)]
+            offered: dict[str, Callable[[], Any]] = {
+                "fidelities": lambda: tuple(benchmark.fidelities),
+                "objectives": lambda: tuple(objectives),
+                "constraints": lambda: tuple(constraints),
+                "known": lambda: Known(benchmark, tuple(dict.fromkeys(names))),
+            }
+            given = {name: offer() for name, offer in offered.items() if name in parameters}
+            searcher: Searcher = kind(benchmark.space, seed=seed, **given, **self.arguments)
         except MissingPackageError:
             raise
         except Exception as error:

@@ -255,7 +255,7 @@ def _check_first_trial(algorithm: Algorithm, table: Table, settings: Settings) -
     except Exception:  # which the first run will report
         return
     advice = what_to_do(table, trial, settings.table)
-    if advice:
+    if advice and trial is not None:
         proposal = table.space.format(table.space.check(trial[0]))
         raise ComparisonError(f"{algorithm.label} proposes {proposal}, which {table.name} does not have.{advice}")
 

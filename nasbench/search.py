@@ -1,231 +1,230 @@
-"""run(): the only ask/tell loop, and the only keeper of budget and noise."""
+"""run(): the only ask/tell loop, and the only keeper of budget, time and noise.
+
+A clock of simulated seconds plays one or more workers that train at the same time. Each free worker asks for a trial
+and trains it for as long as the benchmark says; trials are told in the order in which they end, those that end together
+in the order in which they were asked for. The time that a searcher itself takes is not counted.
+"""
 
 from __future__ import annotations
 
-import inspect
-from functools import cache
-from typing import Any, Literal, NamedTuple
+from collections.abc import Sequence
+from heapq import heappop, heappush, heappushpop
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from nasbench._usercode import frames_of
-from nasbench.errors import InvalidArchitectureError, NotRecordedError, RulesError, SearcherError
+from nasbench.errors import InvalidArchitectureError, NotRecordedError, SearcherError
 from nasbench.history import History
+from nasbench.metrics import Metric
+from nasbench.objectives import observed_by
 from nasbench.randomness import Uniforms
-from nasbench.types import Architecture, Benchmark, Budget, Fidelity, Metrics, Searcher, Seed
+from nasbench.rules import Rules
+from nasbench.search_faults import check_methods, no_trial, raised, waits_for_nothing, what_to_do, when
+from nasbench.search_header import header_of
+from nasbench.trainings import Trainings
+from nasbench.types import Benchmark, Budget, Constraint, Metrics, Searcher, Seed, Trial
 
-_LONGEST = (None, None)
+__all__ = ["Rules", "check_methods", "run", "what_to_do"]
+
 _LONGEST_FREE_STREAK = 100_000
-_LONGEST_TEXT = 300
+_Record = tuple[Any, ...]
+_NO_ANSWER = (InvalidArchitectureError, NotRecordedError, TypeError, ValueError)
 
 
-class Rules(NamedTuple("Rules", [("observe", Literal["run", "mean"]), ("repeats_cost", bool)])):
-    """What the searcher gets to see, and what it pays.
-
-    Args:
-        observe: ``"run"``: each query answers with one recorded run, drawn uniformly at random, as NAS-Bench-101 and
-            NATS-Bench do; ``"mean"``: with the mean over runs, without noise.
-        repeats_cost: Whether an architecture that was evaluated at this fidelity before costs again.
-
-    Raises:
-        RulesError: ``observe`` is neither, or ``repeats_cost`` is not True or False.
-    """
-
-    __slots__ = ()
-
-    def __new__(cls, observe: Literal["run", "mean"] = "run", repeats_cost: bool = True) -> Rules:
-        """Make rules, or refuse them."""
-        if observe not in ("run", "mean"):
-            raise RulesError(f"observe must be 'run' or 'mean', not {observe!r}.")
-        if not isinstance(repeats_cost, bool):
-            raise RulesError(f"repeats_cost must be True or False, not {repeats_cost!r}.")
-        return super().__new__(cls, observe, repeats_cost)
-
-
-def run(searcher: Searcher, benchmark: Benchmark, budget: Budget, *, seed: Seed, rules: Rules = Rules()) -> History:
+def run(
+    searcher: Searcher,
+    benchmark: Benchmark,
+    budget: Budget,
+    *,
+    seed: Seed,
+    rules: Rules = Rules(),
+    workers: int = 1,
+    objectives: Sequence[Metric] | None = None,
+    constraints: Sequence[Constraint] | None = None,
+) -> History:
     """Let a searcher spend a budget on a benchmark, and return all that it did.
 
-    Test accuracy is recorded but never told. The evaluation that would pass the budget does not count.
+    Test accuracy is recorded but never told. The evaluation that would pass the budget does not count, and ends the
+    search. A budget of seconds is the time on the clock, whatever the number of workers; budgets of evaluations and
+    epochs count those of trials that ended.
 
     Args:
         searcher: Fresh, or one that goes on from an earlier run.
         benchmark: A table, or whatever answers queries like one.
-        budget: In evaluations, simulated training seconds, or epochs.
+        budget: In evaluations, simulated seconds, or epochs.
         seed: Seed of the draws of runs; the searcher has its own.
         rules: See :class:`Rules`.
+        workers: How many trainings run at the same time.
+        objectives: What the history records of each trial; by default the searcher's ``objectives``, and for one that
+            has none validation accuracy alone.
+        constraints: What the history records besides; by default the searcher's ``constraints``.
 
     Raises:
         SearcherError: The searcher lacks ask() or tell(), or one of them raised something; it proposed something that
-            is no trial, no architecture of the space, or not recorded; or it repeated what costs nothing so long that
-            the budget would never end. The message names evaluation and seed, ``traceback`` holds where it failed.
-        NotRecordedError: The benchmark has no validation accuracy to tell.
+            is no trial, no architecture of the space, or not recorded; it went on with a training that still runs, or
+            to an epoch that was passed; it waited while nothing ran; it repeated what costs nothing so long that the
+            budget would never end; or there is no worker. The message names evaluation and seed, ``traceback`` holds
+            where it failed.
+        NotRecordedError: The benchmark has no validation accuracy to tell, lacks an objective, or has no training time
+            where time is counted or several workers run.
     """
-    random = Uniforms(np.random.default_rng(seed)).random
-    draws = rules.observe == "run"
-    amount, unit = budget
-    seen: set[tuple[Architecture, Fidelity | None]] = set()
-    architectures: list[bytes] = []
-    answers: list[Metrics] = []
-    costs: list[float] = []
-    seconds: list[float] = []
-    spent: float = 0
-    free = 0
-    chosen: int | None = None
+    if type(workers) is not int or workers < 1:
+        raise SearcherError(f"workers must be a whole number of at least 1, not {workers!r}.")
     check_methods(searcher)
+    observed = observed_by(searcher, benchmark, objectives, constraints)
+    told_names = observed.names if observed is not None and observed.told else ()
+    random = Uniforms(np.random.default_rng(seed)).random
+    trainings = Trainings(benchmark, rules, random)
+    draws, run = rules.observe == "run", None
     ask, tell, query, recorded_runs = searcher.ask, searcher.tell, benchmark.query, benchmark.runs
-    while spent < amount:
-        try:
-            trial = ask()
-        except Exception as error:
-            raise _raised(searcher, "ask", error, len(answers), seed) from error
-        try:
-            architecture, fidelity = trial
-            if not isinstance(architecture, tuple):  # a table would take text and indexes too
-                raise TypeError("expected Trial(architecture), with the architecture as a tuple of integers.")
-            choices = bytes(architecture)
-            schedule, epoch = fidelity or _LONGEST
-            if draws:
-                runs = recorded_runs(architecture, schedule=schedule, epoch=epoch)
-                chosen = runs[int(random() * len(runs))]
-            metrics = query(architecture, schedule=schedule, epoch=epoch, run=chosen)
-        except (InvalidArchitectureError, NotRecordedError, TypeError, ValueError) as error:
-            pair = isinstance(trial, tuple) and len(trial) == 2
-            reason = error if pair else "expected Trial(architecture), which is a pair of architecture and fidelity."
-            raise SearcherError(
-                f"{type(searcher).__name__}.ask() returned {_line(repr(trial))} at {_when(len(answers), seed)}, which "
-                f"{benchmark.name} cannot answer: {reason}{what_to_do(benchmark, trial)}"
-            ) from error
-        accuracy = metrics.validation_accuracy
-        if accuracy != accuracy:
-            raise NotRecordedError(
-                f"{benchmark.name} records no validation accuracy at schedule {metrics.schedule}, epoch "
-                f"{metrics.epoch}: nothing to tell a searcher. It must not see test accuracy."
-            )
-        time = metrics.training_time
-        cost: float = 1 if unit == "evaluations" else time if unit == "seconds" else metrics.epoch
-        if not rules.repeats_cost:
-            if (architecture, fidelity) in seen:
-                cost = time = 0.0
-                free += 1
-                if free > _LONGEST_FREE_STREAK:
-                    raise SearcherError(
-                        f"{type(searcher).__name__} repeated {free:,} evaluated architectures in a row, which costs "
-                        "nothing under these rules: the budget would never end. Use Rules(repeats_cost=True)."
-                    )
-            else:
-                free = 0
-                seen.add((architecture, fidelity))
-        spent += cost
+    highest = benchmark.fidelities[-1]
+    (amount, unit), repeats_cost = budget, rules.repeats_cost
+    on_clock, counted = unit == "seconds", unit == "evaluations"
+    several = workers > 1
+    timed = on_clock or several
+    records: list[_Record] = []
+    running: list[_Record] = []  # a heap: who ends first is first
+    idle = list(range(1, workers))
+    worker: int | None = 0
+    clock = spent = promised = 0.0
+    asked = free = 0
+    while True:
+        trial = None
+        if worker is not None and spent + promised < amount:
+            try:
+                trial = ask()
+            except Exception as error:
+                raise raised(searcher, "ask", error, len(records), seed) from error
+            if trial is None and not running:
+                raise waits_for_nothing(searcher, len(records), seed)
+        if trial is not None:
+            try:
+                architecture, fidelity, training = trial if type(trial) is Trial else (trial := Trial(*trial))
+                if not isinstance(architecture, tuple):  # a table would take text and indexes too
+                    raise TypeError("expected Trial(architecture), with the architecture as a tuple of integers.")
+                choices = bytes(architecture)
+                if training is not None:
+                    metrics, seconds, epochs = trainings.go_on(trial)
+                elif repeats_cost:
+                    schedule, epoch = fidelity or highest
+                    if draws:
+                        runs = recorded_runs(architecture, schedule=schedule, epoch=epoch)
+                        run = runs[int(random() * len(runs))]
+                    metrics = query(architecture, schedule=schedule, epoch=epoch, run=run)
+                    seconds, epochs = metrics.training_time, metrics.epoch
+                else:
+                    metrics, seconds, epochs = trainings.repeat(trial)
+                    free = 0 if epochs else free + 1
+            except _NO_ANSWER as error:
+                raise no_trial(searcher, trial, error, benchmark, when(len(records), seed)) from error
+            if free > _LONGEST_FREE_STREAK:
+                raise _would_never_end(searcher, free)
+            cost: float = (1 if epochs else 0) if counted else seconds if on_clock else epochs
+            told: Any = metrics.validation_accuracy
+            values = () if observed is None else observed.values(architecture, metrics)
+            if told_names:
+                told = dict(zip(told_names, values, strict=True))
+            elif told != told:
+                raise _nothing_to_tell(benchmark, metrics)
+            if timed and seconds != seconds:
+                raise _no_time(benchmark, metrics)
+            end = clock + seconds
+            record = (end, asked, worker, clock, trial, choices, metrics, cost, seconds, told, values)
+            if several:
+                asked += 1
+                if not on_clock:
+                    promised += cost
+                if idle:
+                    heappush(running, record)
+                    worker = heappop(idle)
+                    continue
+                record = heappushpop(running, record)
+                end, _, worker, _, trial, _, _, cost, _, told, _ = record
+        elif running:
+            if worker is not None:
+                heappush(idle, worker)
+            record = heappop(running)
+            end, _, worker, _, trial, _, _, cost, _, told, _ = record
+        else:
+            break
+        clock = end
+        if on_clock:
+            spent = clock
+        else:
+            spent += cost
+            promised -= cost if several else 0
         if spent > amount:
             break
-        architectures.append(choices)
-        answers.append(metrics)
-        costs.append(cost)
-        seconds.append(time)
+        records.append(record)
+        if trial[2] is not None:
+            trainings.ended(trial[2])
         try:
-            tell(trial, accuracy)
+            tell(trial, told)
         except Exception as error:
-            raise _raised(searcher, "tell", error, len(answers) - 1, seed) from error
-    decisions = len(benchmark.space.choices)
-    return History(
-        header=_header(searcher, benchmark, budget, seed, rules),
-        architectures=np.frombuffer(b"".join(architectures), np.uint8).reshape(len(architectures), decisions),
-        schedules=np.array([metrics.schedule for metrics in answers], np.int32),
-        epochs=np.array([metrics.epoch for metrics in answers], np.int32),
-        runs=np.array([-1 if metrics.run is None else metrics.run for metrics in answers], np.int32),
-        validation_accuracy=np.array([metrics.validation_accuracy for metrics in answers], np.float64),
-        test_accuracy=np.array([metrics.test_accuracy for metrics in answers], np.float64),
-        cost=np.array(costs, np.float64),
-        seconds=np.array(seconds, np.float64),
-    )
+            raise raised(searcher, "tell", error, len(records) - 1, seed) from error
+    header = header_of(searcher, benchmark, budget, seed, rules, workers, observed)
+    return _history(header, records, len(benchmark.space.choices), numbered=trainings.numbered)
 
 
-def check_methods(searcher: object) -> None:
-    """Make sure that a searcher has what it needs.
-
-    Raises:
-        SearcherError: It lacks ask() or tell().
-    """
-    for method in ("ask", "tell"):
-        if not callable(getattr(searcher, method, None)):
-            raise SearcherError(
-                f"{type(searcher).__name__} has no method {method}(): a searcher needs ask() and tell()."
-            )
-
-
-def what_to_do(benchmark: Benchmark, trial: object, table: str = "") -> str:
-    """Return what helps where a searcher asks a table of some architectures for another one; else nothing.
+def _history(header: dict[str, Any], records: list[_Record], decisions: int, *, numbered: bool) -> History:
+    """Lay the records of the trials out as arrays.
 
     Args:
-        benchmark: What was asked.
-        trial: For what.
-        table: The name by which people open it; by default its path.
+        header: Of the search.
+        records: In the order in which they were told.
+        decisions: Of an architecture.
+        numbered: Whether a trial named a training.
     """
-    from nasbench.table import Table
+    n = len(records)
+    answers = [record[6] for record in records]
 
-    space = benchmark.space
-    architecture = trial[0] if isinstance(trial, tuple) and trial else None
-    if not isinstance(benchmark, Table) or not space.is_valid(architecture) or architecture in benchmark:
-        return ""
-    of = "" if space.constrained else f"of {space.size:,} "  # how many are valid is known of no other space
-    return (
-        f" It has {len(benchmark):,} {of}architectures of {space.name}. Fit a surrogate, which answers for all of "
-        f"them (nasbench fit --table {table or benchmark.path} --out FOLDER), and search with --table "
-        f"surrogate:FOLDER; or train what is asked for, with --table live:{space.name}; or write a search that "
-        f"proposes only what {benchmark.name} has."
+    def recorded(place: int, kind: Any) -> NDArray[Any]:
+        return np.fromiter(map(itemgetter(place), records), kind, n)
+
+    def answered(metric: str, kind: Any) -> NDArray[Any]:
+        return np.fromiter(map(itemgetter(Metrics._fields.index(metric)), answers), kind, n)
+
+    more: dict[str, NDArray[Any]] = {}
+    if numbered:
+        numbers = (record[4].training for record in records)
+        more["trainings"] = np.array([-1 if number is None else number for number in numbers], np.int32)
+    if "workers" in header:
+        more |= {"workers": recorded(2, np.int32), "starts": recorded(3, np.float64)}
+    if "values" in header:
+        more["values"] = np.array([record[10] for record in records], np.float64).reshape(n, len(header["values"]))
+    return History(
+        header=header,
+        architectures=np.frombuffer(b"".join(map(itemgetter(5), records)), np.uint8).reshape(n, decisions),
+        schedules=answered("schedule", np.int32),
+        epochs=answered("epoch", np.int32),
+        runs=np.array([-1 if metrics.run is None else metrics.run for metrics in answers], np.int32),
+        validation_accuracy=answered("validation_accuracy", np.float64),
+        test_accuracy=answered("test_accuracy", np.float64),
+        cost=recorded(7, np.float64),
+        seconds=recorded(8, np.float64),
+        **more,
     )
 
 
-def _raised(searcher: Searcher, method: str, error: Exception, done: int, seed: Seed) -> SearcherError:
-    """Return the error for an exception out of a searcher's own code."""
-    name = type(searcher).__name__
-    found = SearcherError(f"{name}.{method}() raised {type(error).__name__} at {_when(done, seed)}: {_line(error)}")
-    found.traceback = frames_of(error, type(searcher))
-    return found
+def _no_time(benchmark: Benchmark, metrics: Metrics) -> NotRecordedError:
+    return NotRecordedError(
+        f"{benchmark.name} records no training time at schedule {metrics.schedule}, epoch {metrics.epoch}: without it "
+        "there is no clock for several workers or a budget of seconds. Give a budget of evaluations or epochs, on one "
+        "worker."
+    )
 
 
-def _line(value: object) -> str:
-    """Return a text on one line, cut where it is long: of an array, or a message of many lines."""
-    text = " ".join(str(value).split())
-    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."
+def _nothing_to_tell(benchmark: Benchmark, metrics: Metrics) -> NotRecordedError:
+    return NotRecordedError(
+        f"{benchmark.name} records no validation accuracy at schedule {metrics.schedule}, epoch {metrics.epoch}: "
+        "nothing to tell a searcher. It must not see test accuracy."
+    )
 
 
-def _when(done: int, seed: Seed) -> str:
-    return f"evaluation {done + 1} (seed {seed})"
-
-
-def _header(searcher: Searcher, benchmark: Benchmark, budget: Budget, seed: Seed, rules: Rules) -> dict[str, Any]:
-    """All that anyone needs to repeat the search."""
-    import nasbench
-
-    kind = type(searcher)
-    return {
-        "nasbench": nasbench.__version__,
-        "benchmark": {
-            "name": benchmark.name,
-            "dataset": benchmark.dataset,
-            "digest": benchmark.digest,
-            "space": benchmark.space.name,
-            "origin": benchmark.origin,
-        },
-        "searcher": f"{kind.__module__}:{kind.__qualname__}",
-        "arguments": {name: _plain(getattr(searcher, name)) for name in _parameters(kind) if hasattr(searcher, name)},
-        "searcher_seed": _plain(getattr(searcher, "seed", None)),
-        "seed": _plain(seed),
-        "budget": {"amount": budget.amount, "unit": budget.unit},
-        "rules": rules._asdict(),
-    }
-
-
-@cache
-def _parameters(kind: type) -> tuple[str, ...]:
-    return tuple(name for name in inspect.signature(kind).parameters if name not in ("space", "seed"))
-
-
-def _plain(value: Any) -> Any:
-    """Return what JSON can hold; anything else as its repr."""
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, (np.generic, np.ndarray)):
-        return value.tolist()
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else repr(value)
+def _would_never_end(searcher: Searcher, free: int) -> SearcherError:
+    return SearcherError(
+        f"{type(searcher).__name__} repeated {free:,} evaluated architectures in a row, which costs nothing under "
+        "these rules: the budget would never end. Use Rules(repeats_cost=True)."
+    )

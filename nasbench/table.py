@@ -14,7 +14,7 @@ from nasbench import registry
 from nasbench._row_index import RowIndex
 from nasbench._runs import of_run, patterns_of, present
 from nasbench.errors import InvalidArchitectureError, NotRecordedError, TableFileError, UnknownNameError, unknown_name
-from nasbench.metrics import Better, better_of
+from nasbench.metrics import COUNTS, METRICS, Better, Metric, better_of
 from nasbench.spaces import SearchSpace
 from nasbench.store import ColumnInfo, TableFile
 from nasbench.types import Architecture, Fidelity, Metrics, Origin
@@ -348,6 +348,49 @@ class Table:
         """
         info = self.info(metric)
         return better_of(metric, info.unit, info.better)
+
+    def metric(self, name: str) -> Metric:
+        """Describe a metric: name, unit, and whether more or less of it is better.
+
+        Parameters and flops are those of the search space where the file has none.
+
+        Raises:
+            NotRecordedError: There is no such metric, or nothing says whether more of it is better.
+        """
+        if name in COUNTS and name not in self._file.columns:
+            return METRICS[name]
+        return Metric(name, self.info(name).unit, self.better(name))
+
+    def known(self, metric: str) -> bool:
+        """Say whether a metric belongs to architectures and not to trainings: it costs nothing to know."""
+        return metric in self._file.columns or metric in COUNTS
+
+    def value(
+        self,
+        architecture: Architecture | str | int,
+        metric: str,
+        *,
+        schedule: int | None = None,
+        epoch: int | None = None,
+        run: int | None = None,
+    ) -> float:
+        """Return one metric of one architecture, nan where nothing is recorded.
+
+        Args:
+            architecture: As for :meth:`row`.
+            metric: One of :attr:`metrics`, or parameters or flops.
+            schedule: As for :meth:`column`.
+            epoch: As for :meth:`column`.
+            run: As for :meth:`column`.
+
+        Raises:
+            InvalidArchitectureError: As for :meth:`row`.
+            NotRecordedError: As for :meth:`column`.
+        """
+        row = self.row(architecture)
+        if metric in COUNTS and metric not in self._file.columns:
+            return float(getattr(self.space, metric)(self.at_row(row)))
+        return float(self.column(metric, schedule=schedule, epoch=epoch, run=run)[row])
 
     def info(self, metric: str, *, schedule: int | None = None) -> ColumnInfo:
         """Return what the file says of a metric: of the longest schedule that has it, by default.

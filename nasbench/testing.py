@@ -11,10 +11,9 @@ the only file of the package that imports pytest.
 
 from __future__ import annotations
 
-import inspect
 import pickle
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from itertools import pairwise
@@ -24,12 +23,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nasbench import registry
 from nasbench.errors import InvalidArchitectureError, NotRecordedError
 from nasbench.spaces import SearchSpace
 from nasbench.store import TableFile
 from nasbench.table import Table
-from nasbench.types import Architecture, Benchmark, Fidelity, Metrics, RandomSource, Searcher, Seed, Trial
+from nasbench.types import Architecture, Benchmark, Fidelity, Metrics, RandomSource
 
 _MANY = 50
 _ACCURACIES = ("validation_accuracy", "test_accuracy", "train_accuracy")
@@ -55,14 +53,14 @@ class SpaceContract:
 
     def test_equals_its_copy(self, space: SearchSpace) -> None:
         """It is pickled to worker processes and is still the same space there."""
-        assert _pickled(space) == space
-        assert hash(_pickled(space)) == hash(space)
+        assert pickled(space) == space
+        assert hash(pickled(space)) == hash(space)
         assert space != space.name
 
     def test_samples_valid_architectures(self, space: SearchSpace, architectures: list[Architecture]) -> None:
         """What it draws are tuples of Python integers that it accepts itself."""
         for architecture in architectures:
-            _check_architecture(space, architecture, "sample()")
+            check_architecture(space, architecture, "sample()")
 
     def test_same_seed_same_moves(self, space: SearchSpace) -> None:
         """Its moves depend on the generator that they are given, and on nothing else."""
@@ -74,7 +72,7 @@ class SpaceContract:
             bulk = [space.mutate_many(many[0], rng), space.crossover_many(*many, rng)]
             return [a, b, space.mutate(a, rng), space.crossover(a, b, rng), *(part.tolist() for part in bulk)]
 
-        with _global_randomness_untouched():
+        with global_randomness_untouched():
             first = moves()
         assert moves() == first, "the same seed gave other architectures"
 
@@ -83,7 +81,7 @@ class SpaceContract:
         rng, other = _OnlyRandom(np.random.default_rng(3)), _OnlyRandom(np.random.default_rng(4))
         a, b = space.sample(rng), space.sample(other)
         for architecture in (a, b, space.mutate(a, rng), space.crossover(a, b, rng)):
-            _check_architecture(space, architecture, "a move with random() alone")
+            check_architecture(space, architecture, "a move with random() alone")
 
     def test_parse_is_the_inverse_of_format(self, space: SearchSpace, architectures: list[Architecture]) -> None:
         """The text of an architecture names that architecture."""
@@ -123,14 +121,14 @@ class SpaceContract:
         rng = np.random.default_rng(2)
         for architecture in architectures:
             mutated = space.mutate(architecture, rng)
-            _check_architecture(space, mutated, "mutate()")
+            check_architecture(space, mutated, "mutate()")
             assert mutated != architecture, "mutate() returned what it was given"
 
     def test_crossover_mixes_two_architectures(self, space: SearchSpace, architectures: list[Architecture]) -> None:
         """A child is valid, and of twins it is the same again."""
         rng = np.random.default_rng(2)
         for first, second in pairwise(architectures):
-            _check_architecture(space, space.crossover(first, second, rng), "crossover()")
+            check_architecture(space, space.crossover(first, second, rng), "crossover()")
             assert space.crossover(first, first, rng) == first
 
     def test_neighbors(self, space: SearchSpace, architectures: list[Architecture]) -> None:
@@ -140,7 +138,7 @@ class SpaceContract:
             assert neighbors
             assert len({architecture, *neighbors}) == 1 + len(neighbors), "a neighbour twice, or itself"
             for neighbor in neighbors:
-                _check_architecture(space, neighbor, "neighbors()")
+                check_architecture(space, neighbor, "neighbors()")
                 assert architecture in space.neighbors(neighbor), f"{neighbor} lacks its neighbour {architecture}"
 
     def test_bulk_answers_as_single(self, space: SearchSpace, architectures: list[Architecture]) -> None:
@@ -266,7 +264,7 @@ class BenchmarkContract:
                 for fidelity in _some(results.fidelities)
             }
 
-        with _global_randomness_untouched():
+        with global_randomness_untouched():
             first = ask(architectures)
         assert ask(architectures[::-1]) == first
 
@@ -320,7 +318,7 @@ class BenchmarkContract:
 
     def test_answers_alike_in_another_process(self, results: Benchmark, architectures: list[Architecture]) -> None:
         """It can be pickled, and its copy answers the same."""
-        copy = _pickled(results)
+        copy = pickled(results)
         assert copy.digest == results.digest
         assert [_plain(copy.query(a)) for a in architectures] == [_plain(results.query(a)) for a in architectures]
 
@@ -426,116 +424,12 @@ class TableContract(BenchmarkContract):
             assert sorted(map(table.row, best)) == [i for i, x in enumerate(column.tolist()) if x == value]
 
 
-class SearcherContract:
-    """What every searcher promises, on every registered search space.
-
-    Give the fixture ``make_searcher``: a callable ``(space, seed) -> Searcher``. Override the fixture ``space`` where
-    your searcher is made for one search space.
-    """
-
-    @pytest.fixture(params=registry.names("spaces"))
-    def space(self, request: pytest.FixtureRequest) -> SearchSpace:
-        """Every registered search space in turn."""
-        space: SearchSpace = registry.find("spaces", request.param)()
-        return space
-
-    def test_keeps_its_arguments(self, space: SearchSpace, make_searcher: MakeSearcher) -> None:
-        """Every argument of the constructor is kept under its own name, for the header of a history."""
-        searcher: Any = make_searcher(space, 5)
-        for name in inspect.signature(type(searcher)).parameters:
-            assert hasattr(searcher, name), f"the constructor's argument {name!r} is not kept as an attribute"
-        assert searcher.space is space
-        assert searcher.seed == 5
-
-    def test_proposes_valid_trials(self, space: SearchSpace, make_searcher: MakeSearcher) -> None:
-        """A trial is an architecture of the space and a fidelity or None."""
-        for trial in _search(make_searcher(space, 0), space):
-            assert isinstance(trial, Trial), f"ask() returned {trial!r}, not a Trial"
-            _check_architecture(space, trial.architecture, "ask()")
-            assert trial.fidelity is None or isinstance(trial.fidelity, Fidelity)
-
-    @pytest.mark.parametrize("seed", [0, [3, 1]], ids=["integer", "sequence"])
-    def test_same_seed_same_trials(self, space: SearchSpace, make_searcher: MakeSearcher, seed: Seed) -> None:
-        """The seed decides; the global generators are neither drawn from nor seeded, nor is the seed changed."""
-        with _global_randomness_untouched():
-            first = _search(make_searcher(space, seed), space)
-        assert _search(make_searcher(space, seed), space) == first
-        assert seed in (0, [3, 1])
-
-    def test_other_seeds_other_trials(self, space: SearchSpace, make_searcher: MakeSearcher) -> None:
-        """The seed is used."""
-        assert len({tuple(_search(make_searcher(space, seed), space)) for seed in range(3)}) == 3
-
-    def test_searchers_do_not_share_anything(self, space: SearchSpace, make_searcher: MakeSearcher) -> None:
-        """Two at a time do what each does alone."""
-        alone = [_search(make_searcher(space, seed), space) for seed in (0, 1)]
-        searchers = [make_searcher(space, seed) for seed in (0, 1)]
-        together: list[list[Trial]] = [[], []]
-        for _ in range(_MANY):
-            for searcher, trials in zip(searchers, together, strict=True):
-                trials += _search(searcher, space, 1)
-        assert together == alone
-
-    def test_several_trials_at_once(self, space: SearchSpace, make_searcher: MakeSearcher) -> None:
-        """Several may be asked for before any is told, and told in another order."""
-
-        def trials() -> list[Trial]:
-            searcher = make_searcher(space, 0)
-            asked: list[Trial] = []
-            for _ in range(3):
-                batch = [searcher.ask() for _ in range(_MANY)]
-                for trial in reversed(batch):
-                    searcher.tell(trial, _accuracy(space, trial.architecture))
-                asked += batch
-            return asked + _search(searcher, space)
-
-        first = trials()
-        for trial in first:
-            _check_architecture(space, trial.architecture, "ask() of several trials")
-        assert trials() == first
-
-    def test_learns_what_others_evaluated(self, space: SearchSpace, make_searcher: MakeSearcher) -> None:
-        """It may be told trials that it did not propose, such as those of an earlier search, even before the first."""
-        searcher, rng = make_searcher(space, 0), np.random.default_rng(8)
-        for _ in range(_MANY):
-            architecture = space.sample(rng)
-            searcher.tell(Trial(architecture), _accuracy(space, architecture))
-            for trial in _search(searcher, space, 2):
-                _check_architecture(space, trial.architecture, "ask()")
-
-    @pytest.mark.parametrize("accuracy", [0.0, 1.0, 0.5])
-    def test_survives_a_flat_landscape(self, space: SearchSpace, make_searcher: MakeSearcher, accuracy: float) -> None:
-        """Where all architectures are equally good, or bad, it still goes on."""
-        searcher = make_searcher(space, 0)
-        for _ in range(4 * _MANY):
-            trial = searcher.ask()
-            _check_architecture(space, trial.architecture, "ask()")
-            searcher.tell(trial, accuracy)
-
-
-MakeSearcher = Callable[[SearchSpace, Seed], Searcher]
-"""What the fixture ``make_searcher`` is."""
-
-
 class _OnlyRandom:
     def __init__(self, source: RandomSource) -> None:
         self.random = source.random
 
 
-def _search(searcher: Searcher, space: SearchSpace, evaluations: int = _MANY) -> list[Trial]:
-    trials = []
-    for _ in range(evaluations):
-        trials.append(searcher.ask())
-        searcher.tell(trials[-1], _accuracy(space, trials[-1].architecture))
-    return trials
-
-
-def _accuracy(space: SearchSpace, architecture: Architecture) -> float:
-    """Return a landscape with one optimum, the last choice everywhere, and many ties."""
-    return sum(c / k for c, k in zip(architecture, space.choices, strict=True)) / len(architecture)
-
-
-def _check_architecture(space: SearchSpace, architecture: Any, origin: str) -> None:
+def check_architecture(space: SearchSpace, architecture: Any, origin: str) -> None:
     assert space.is_valid(architecture), f"{origin} returned {architecture!r}, which is not valid in {space.name}"
     assert all(type(choice) is int for choice in architecture), (
         f"{origin} returned {architecture!r}: expected Python integers, not numpy's"
@@ -552,12 +446,12 @@ def _plain(metrics: Metrics) -> list[Any]:
     return [None if value != value else value for value in metrics]
 
 
-def _pickled(value: Any) -> Any:
+def pickled(value: Any) -> Any:
     return pickle.loads(pickle.dumps(value))  # noqa: S301  what we pickled ourselves
 
 
 @contextmanager
-def _global_randomness_untouched() -> Iterator[None]:
+def global_randomness_untouched() -> Iterator[None]:
     def state() -> tuple[Any, ...]:
         name, keys, *rest = np.random.get_state()  # noqa: NPY002  only looked at
         return random.getstate(), name, np.asarray(keys).tobytes(), *rest
@@ -565,3 +459,8 @@ def _global_randomness_untouched() -> Iterator[None]:
     before = state()
     yield
     assert state() == before, "a global random generator was used: draw from the generator or seed that was given"
+
+
+from nasbench.testing_searcher import MakeSearcher, SearcherContract, made  # noqa: E402
+
+__all__ = ["BenchmarkContract", "MakeSearcher", "SearcherContract", "SpaceContract", "TableContract", "made"]

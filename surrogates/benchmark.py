@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nasbench import registry
 from nasbench.errors import NotRecordedError, unknown_name
+from nasbench.metrics import COUNTS, Metric, metric_among
 from nasbench.spaces import SearchSpace
 from nasbench.table import Curve, Table
 from nasbench.types import Architecture, Fidelity, Metrics, Origin
@@ -258,6 +259,45 @@ class SurrogateBenchmark:
         """
         column = self._last(metric)
         return None if self._all is None else float(self._all[0][:, column].max())
+
+    def metric(self, name: str) -> Metric:
+        """Describe a metric: name, unit, and whether more or less of it is better.
+
+        Raises:
+            NotRecordedError: There is no such metric.
+        """
+        return metric_among(name, self.metrics, self.name)
+
+    def known(self, metric: str) -> bool:
+        """Say whether a metric costs nothing to know: parameters and flops, which the search space tells."""
+        return metric in COUNTS
+
+    def value(
+        self,
+        architecture: Architecture | str,
+        metric: str,
+        *,
+        schedule: int | None = None,
+        epoch: int | None = None,
+        run: int | None = None,
+    ) -> float:
+        """Return one metric of one architecture, nan where there is none.
+
+        Args:
+            architecture: As for :meth:`query`.
+            metric: One of :attr:`metrics`, or parameters or flops.
+            schedule: As for :meth:`query`.
+            epoch: As for :meth:`query`.
+            run: As for :meth:`query`.
+
+        Raises:
+            InvalidArchitectureError, NotRecordedError: As for :meth:`query` and :meth:`metric`.
+        """
+        self.metric(metric)
+        if metric in COUNTS:
+            choices = self.space.parse(architecture) if isinstance(architecture, str) else architecture
+            return float(getattr(self.space, metric)(choices))
+        return float(getattr(self.query(architecture, schedule=schedule, epoch=epoch, run=run), metric))
 
     def _last(self, metric: str) -> int:
         column = self._column.get((metric, self.fidelities[-1]))

@@ -3,7 +3,7 @@
 import pytest
 
 from nasbench import SearchSpace, Table, load, registry
-from nasbench.testing import MakeSearcher, SearcherContract, SpaceContract, TableContract
+from nasbench.testing import MakeSearcher, SearcherContract, SpaceContract, TableContract, made
 
 # Those that fit a model before each batch: by default so often that the tests would take minutes.
 ARGUMENTS = {name: {"batch": 25} for name in ("bananas", "gp_expected_improvement", "tree_confidence_bound")}
@@ -33,4 +33,4 @@ class TestSearchers(SearcherContract):
     @pytest.fixture(params=registry.names("searchers"))
     def make_searcher(self, request: pytest.FixtureRequest) -> MakeSearcher:
         searcher = registry.find("searchers", request.param)
-        return lambda space, seed: searcher(space, seed=seed, **ARGUMENTS.get(request.param, {}))
+        return lambda space, seed: made(searcher, space, seed, **ARGUMENTS.get(request.param, {}))

@@ -89,8 +89,8 @@ def test_files_of_another_kind_or_time_say_so(tmp_path):
     path = tmp_path / "h.h5"
     save_histories(path, [history(3)])
     with h5py.File(path, "a") as file:
-        set_attributes(file, {"version": 2})
-    with pytest.raises(HistoryFileError, match="found 'nasbench histories' of version 2"):
+        set_attributes(file, {"version": 3})
+    with pytest.raises(HistoryFileError, match="found 'nasbench histories' of version 3"):
         load_histories(path)
     with h5py.File(path, "a") as file:
         set_attributes(file, {"version": 1, "format": "something else"})

@@ -100,7 +100,7 @@ def test_columns_that_are_not_what_they_should_be(path: Path, place: str, change
     assert place in str(refusal.value)
 
 
-@pytest.mark.parametrize("version", [0, -1, 2, 1.5, "1", "x", [1], None])
+@pytest.mark.parametrize("version", [0, -1, 3, 1.5, "1", "x", [1], None])
 def test_versions_that_cannot_be_read(path: Path, version: Any) -> None:
     with h5py.File(path, "a") as file:
         if version is None:

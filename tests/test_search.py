@@ -137,13 +137,13 @@ def test_the_trial_comes_back_as_it_was_asked_for():
     assert [trial for trial, _ in searcher.told] == [Trial(ARCHITECTURES[i], SHORT) for i in range(3)]
 
 
-@pytest.mark.parametrize("junk", [None, 3, "cell", (1, 2), Trial((9,) * 6), Trial((0,) * 5), Trial(None)])
+@pytest.mark.parametrize("junk", [3, "cell", (1, 2), Trial((9,) * 6), Trial((0,) * 5), Trial(None)])
 def test_what_is_no_trial_is_refused_with_what_came(junk):
     with pytest.raises(SearcherError, match=r"Script\.ask\(\) returned"):
         run(Script([junk]), Bench(), Budget(1), seed=0)
 
 
-@pytest.mark.parametrize("junk", [None, 3, "cell", (1, 2, 3)])
+@pytest.mark.parametrize("junk", [3, "cell", (1, 2, 3, 4)])
 def test_what_should_have_come_is_said_in_plain_words(junk):
     with pytest.raises(SearcherError, match=r"cannot answer: expected Trial\(architecture\), which is a pair of"):
         run(Script([junk]), Bench(), Budget(1), seed=0)

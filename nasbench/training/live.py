@@ -14,6 +14,7 @@ import numpy as np
 from nasbench import registry
 from nasbench._files import canonical_json
 from nasbench.errors import CampaignError, NotRecordedError, unknown_name
+from nasbench.metrics import COUNTS, Metric, metric_among
 from nasbench.spaces import SearchSpace
 from nasbench.training.campaign import checkpoints_of
 from nasbench.training.images import Images
@@ -191,6 +192,47 @@ class LiveBenchmark:
     def best(self, metric: str = "validation_accuracy") -> float | None:
         """Return None: nobody knows the largest mean over the whole space."""
         return None
+
+    def metric(self, name: str) -> Metric:
+        """Describe a metric: name, unit, and whether more or less of it is better.
+
+        Raises:
+            NotRecordedError: There is no such metric.
+        """
+        return metric_among(name, [*_SPLITS, "training_time"], self.name)
+
+    def known(self, metric: str) -> bool:
+        """Say whether a metric costs nothing to know: parameters and flops, which the search space tells."""
+        return metric in COUNTS
+
+    def value(
+        self,
+        architecture: Architecture,
+        metric: str,
+        *,
+        schedule: int | None = None,
+        epoch: int | None = None,
+        run: int | None = None,
+    ) -> float:
+        """Return one metric of one architecture, nan where there is none.
+
+        Args:
+            architecture: As for :meth:`query`.
+            metric: An accuracy, training_time, or parameters or flops.
+            schedule: As for :meth:`query`.
+            epoch: As for :meth:`query`.
+            run: As for :meth:`query`.
+
+        Raises:
+            InvalidArchitectureError, NotRecordedError: As for :meth:`query` and :meth:`metric`.
+        """
+        self.metric(metric)
+        if metric in COUNTS:
+            choices = [self.space.check(architecture)]
+            counts = costs(self.space, choices, classes=self.images.classes, side=self.images.side)
+            count = counts[COUNTS.index(metric)]
+            return _NAN if count is None else float(count[0])
+        return float(getattr(self.query(architecture, schedule=schedule, epoch=epoch, run=run), metric))
 
     def _fidelity(self, schedule: int | None, epoch: int | None) -> Fidelity:
         last = self.fidelities[-1]

@@ -8,12 +8,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from _workers import simulate, utilisation
+from _toy import Toy, gaps
 
 from baselines.asha import ASHA
+from nasbench.search import run
 from nasbench.spaces.nb201 import NB201
-from nasbench.testing import SearcherContract
-from nasbench.types import Fidelity, Trial
+from nasbench.testing import SearcherContract, made
+from nasbench.types import Budget, Fidelity, Trial
 
 SPACE = NB201()
 RUNGS = [Fidelity(200, epoch) for epoch in (1, 4, 16, 64, 200)]
@@ -24,11 +25,16 @@ class TestContract(SearcherContract):
     @pytest.fixture(params=["paper", "syne_tune", "anew"])
     def make_searcher(self, request):
         settings = ASHA.presets.get(request.param, {"resume": False})
-        return lambda space, seed: ASHA(space, seed=seed, fidelities=CURVE, **settings)
+        return lambda space, seed: made(ASHA, space, seed, **settings)
 
 
-def accuracy(trial, levels=1000):
-    return np.random.default_rng([*trial.architecture, *trial.fidelity]).integers(levels) / levels
+def noise(architecture, fidelity, levels=1_000):
+    """Return one of so many values, the same for the same question in any process."""
+    return np.random.default_rng([*architecture, *fidelity]).integers(levels) / levels
+
+
+def accuracy(trial, levels=1_000):
+    return noise(*trial[:2], levels)
 
 
 def play(searcher, levels, asks, seed, out=20):
@@ -146,9 +152,9 @@ def test_of_equals_the_oldest_is_promoted():
 @pytest.mark.parametrize("settings", ASHA.presets.values(), ids=ASHA.presets)
 def test_no_worker_ever_waits(settings):
     searcher = ASHA(SPACE, seed=0, fidelities=CURVE, **settings)
-    jobs = simulate(searcher, accuracy, workers=16, until=2_000)
-    assert utilisation(jobs, 16, 2_000) == pytest.approx(1)
-    assert any(job.trial.fidelity.epoch == 200 for job in jobs)
+    history = run(searcher, Toy(SPACE, CURVE, noise), Budget(2_000), seed=0, workers=16)
+    assert not gaps(history, 16).any()
+    assert (history.epochs == 200).any()
 
 
 def test_what_others_evaluated_counts():

@@ -7,12 +7,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from _workers import simulate, utilisation
+from _toy import Toy, gaps
 
 from baselines.hyperband import Hyperband
+from nasbench.search import run
 from nasbench.spaces.nb201 import NB201
-from nasbench.testing import SearcherContract
-from nasbench.types import Fidelity, Trial
+from nasbench.testing import SearcherContract, made
+from nasbench.types import Budget, Fidelity, Trial
 
 SPACE = NB201()
 NASBENCH101 = [Fidelity(s, s) for s in (4, 12, 36, 108)]
@@ -23,14 +24,19 @@ POWERS = [Fidelity(108, epoch) for epoch in (4, 12, 36, 108)]  # the same epochs
 class TestContract(SearcherContract):
     @pytest.fixture(params=Hyperband.presets)
     def make_searcher(self, request):
-        return lambda space, seed: Hyperband(space, seed=seed, fidelities=CURVE, **Hyperband.presets[request.param])
+        return lambda space, seed: made(Hyperband, space, seed, **Hyperband.presets[request.param])
+
+
+def noise(architecture, fidelity):
+    """Return one of a hundred values, the same for the same question in any process."""
+    return np.random.default_rng([*architecture, *fidelity]).integers(100) / 100
 
 
 def accuracy(trial):
-    return np.random.default_rng([*trial.architecture, *trial.fidelity]).integers(100) / 100
+    return noise(*trial[:2])
 
 
-def runs(trials):
+def stretches(trials):
     """Return how many trials of one epoch follow each other: [(27, 4), (9, 12), ...]."""
     counted = []
     for _, (_, epoch), _ in trials:
@@ -56,7 +62,7 @@ def test_one_worker_plays_one_bracket_after_another(preset, second):
         trials.append(searcher.ask())
         searcher.tell(trials[-1], accuracy(trials[-1]))
     expected = [(27, 4), (9, 12), (3, 36), (1, 108), *second, (6, 36), (2 + 4, 108), (27, 4)]
-    assert runs(trials)[: len(expected)] == expected
+    assert stretches(trials)[: len(expected)] == expected
 
 
 @pytest.mark.parametrize(
@@ -71,10 +77,10 @@ def test_one_worker_plays_one_bracket_after_another(preset, second):
 def test_a_round_costs_what_was_counted_by_hand(sizes, fidelities, resume, brackets):
     """With 27*4 + 9*12 + 3*36 + 108 epochs and so on, and where going on costs the difference 27*4 + 9*8 + ..."""
     searcher = Hyperband(SPACE, seed=0, fidelities=fidelities, sizes=sizes, resume=resume)
-    jobs = simulate(searcher, accuracy, workers=1, until=sum(brackets))
+    history = run(searcher, Toy(SPACE, fidelities, noise), Budget(sum(brackets), "epochs"), seed=0)
     ends = np.cumsum([40, 17 if sizes == "paper" else 13, 8, 4])
-    assert [jobs[end - 1].end for end in ends] == np.cumsum(brackets).tolist()
-    assert len(jobs) == ends[-1]
+    assert np.cumsum(history.cost)[ends - 1].tolist() == np.cumsum(brackets).tolist()
+    assert len(history) == ends[-1]
 
 
 def test_a_worker_that_would_wait_starts_the_next_bracket():
@@ -95,30 +101,27 @@ def test_a_worker_that_would_wait_starts_the_next_bracket():
     assert [t.training for t in others] == list(range(27 + 5, 27 + 5 + 13))
 
 
-@pytest.mark.parametrize("workers", [1, 4, 16, 100])
+@pytest.mark.parametrize("workers", [2, 16, 100])
 @pytest.mark.parametrize("preset", Hyperband.presets)
 def test_no_worker_ever_waits(workers, preset):
     searcher = Hyperband(SPACE, seed=0, fidelities=POWERS, **Hyperband.presets[preset])
-    jobs = simulate(searcher, accuracy, workers=workers, until=20_000 / workers)
-    assert utilisation(jobs, workers, 20_000 / workers) == pytest.approx(1)
+    history = run(searcher, Toy(SPACE, POWERS, noise), Budget(1_000), seed=0, workers=workers)
+    assert not gaps(history, workers).any()
 
 
 def test_whatever_the_order_of_answers_each_bracket_promotes_its_best():
     """Ten workers, and architectures of very different speeds: several brackets are under way at a time."""
     speed = np.random.default_rng(1).exponential(size=5**6)
-
-    def seconds(trial, paid):
-        return paid * speed[SPACE.identity(trial.architecture)]
-
-    searcher = Hyperband(SPACE, seed=5, fidelities=POWERS)
-    jobs = simulate(searcher, accuracy, workers=10, until=3_000, seconds=seconds)
-    asked = {epoch: [job.trial for job in jobs if job.trial.fidelity.epoch == epoch] for epoch in (4, 12, 36, 108)}
-    bracket = {trial.training for trial in asked[4][:27]}
-    for below, above in pairwise(asked):
-        rung = [trial for trial in asked[below] if trial.training in bracket]
-        best = sorted(rung, key=lambda trial: (-accuracy(trial), trial.training))[: len(rung) // 3]
-        assert {trial.training for trial in asked[above]} & bracket == {trial.training for trial in best}
-        bracket = {trial.training for trial in best}
+    toy = Toy(SPACE, POWERS, noise, lambda architecture: speed[SPACE.identity(architecture)])
+    history = run(Hyperband(SPACE, seed=5, fidelities=POWERS), toy, Budget(1_000), seed=0, workers=10)
+    epochs, numbers = history.epochs, history.trainings
+    assert (np.diff(numbers[epochs == 4]) < 0).any(), "answers came in another order"
+    bracket = set(range(27))  # candidates are numbered in the order of asking
+    for below, above in pairwise((4, 12, 36, 108)):
+        rung = [i for i in np.flatnonzero(epochs == below) if numbers[i] in bracket]
+        best = sorted(rung, key=lambda i: (-history.validation_accuracy[i], numbers[i]))[: len(rung) // 3]
+        assert bracket & set(numbers[epochs == above]) == set(numbers[best])
+        bracket = set(numbers[best])
     assert len(bracket) == 1
 
 

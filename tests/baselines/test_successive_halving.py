@@ -7,12 +7,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from _workers import simulate, utilisation
+from _toy import Toy
 
 from baselines.successive_halving import SuccessiveHalving
+from nasbench.search import run
 from nasbench.spaces.nb201 import NB201
-from nasbench.testing import SearcherContract
-from nasbench.types import Fidelity, Trial
+from nasbench.testing import SearcherContract, made
+from nasbench.types import Budget, Fidelity, Trial
 
 SPACE = NB201()
 NASBENCH101 = [Fidelity(s, s) for s in (4, 12, 36, 108)]
@@ -20,10 +21,9 @@ CURVE = [Fidelity(200, epoch) for epoch in range(1, 201)]
 
 
 class TestContract(SearcherContract):
-    @pytest.fixture(params=[True, False], ids=["resume", "anew"])
+    @pytest.fixture(params=[{}, {"resume": False, "anchor": "last"}], ids=["resume", "anew"])
     def make_searcher(self, request):
-        # With 243 candidates no rung of the contract's batches is waited for.
-        return lambda space, seed: SuccessiveHalving(space, seed=seed, fidelities=CURVE, resume=request.param)
+        return lambda space, seed: made(SuccessiveHalving, space, seed, **request.param)
 
 
 def noise(architecture, fidelity, levels):
@@ -78,27 +78,28 @@ def test_mf_nas():
     assert [t.training for t in rungs[4]] == [0, 1]  # of equals the oldest
 
 
-@pytest.mark.parametrize(("workers", "busy"), [(1, 1.0), (4, 432 / (4 * 208)), (16, 432 / (16 * 164))])
-def test_workers_wait_for_a_rung_to_fill(workers, busy):
+@pytest.mark.parametrize(("workers", "bracket"), [(1, 432), (4, 208), (16, 164)])
+def test_workers_wait_for_a_rung_to_fill(workers, bracket):
     """Each epoch a second: with 4 workers 27 trainings take 7 rounds, 9 take 3, and so on: 7*4 + 3*12 + 36 + 108 = 208.
 
-    So .52 and .16 of the time is used.
+    So with 4 and 16 workers .52 and .16 of the time is used.
     """
-    bracket = {1: 432, 4: 208, 16: 164}[workers]
     searcher = SuccessiveHalving(SPACE, seed=0, fidelities=NASBENCH101)
-    jobs = simulate(searcher, lambda t: SPACE.identity(t.architecture), workers=workers, until=10 * bracket)
-    assert utilisation(jobs, workers, 10 * bracket) == pytest.approx(busy)
+    toy = Toy(SPACE, NASBENCH101, lambda architecture, _: float(SPACE.identity(architecture)))
+    history = run(searcher, toy, Budget(10 * bracket, "seconds"), seed=0, workers=workers)
+    assert len(history) == 10 * (27 + 9 + 3 + 1)
+    assert history.seconds.sum() / (workers * 10 * bracket) == pytest.approx(432 / (workers * bracket))
+    assert (np.cumsum(history.seconds)[39::40] == 432 * np.arange(1, 11)).all()
 
 
 def test_going_on_costs_the_difference_and_starting_anew_the_whole():
+    epochs = [Fidelity(9, epoch) for epoch in (1, 3, 9)]
+    toy = Toy(SPACE, epochs, lambda architecture, fidelity: noise(architecture, fidelity, 50))
     for resume, cost in ((True, 27 + 9 * 2 + 3 * 6), (False, 27 + 9 * 3 + 3 * 9)):
-        searcher = SuccessiveHalving(
-            SPACE, seed=0, fidelities=[Fidelity(9, e) for e in (1, 3, 9)], candidates=27, resume=resume
-        )
-        jobs = simulate(searcher, lambda t: noise(*t[:2], 50), workers=1, until=cost)
-        assert jobs[-1].end == cost
-        assert len(jobs) == 27 + 9 + 3
-        assert all((t.training is not None) == resume for t, *_ in jobs)
+        searcher = SuccessiveHalving(SPACE, seed=0, fidelities=epochs, candidates=27, resume=resume)
+        history = run(searcher, toy, Budget(27 + 9 + 3), seed=0)
+        assert history.seconds.sum() == cost
+        assert (history.trainings >= 0).all() == resume
 
 
 def test_equal_trials_without_numbers_are_told_apart_by_their_number():
