@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from baselines._model_based import Choices, Features, Floats, ModelBasedSearch
-from baselines._neural_networks import NeuralNetworks
-from baselines._variation import mutate_each
+from baselines.models.model_based import Choices, Features, Floats, ModelBasedSearch
+from baselines.models.neural_networks import NeuralNetworks
+from baselines.variation import mutate_each
 from nasbench.spaces import SearchSpace
 from nasbench.types import Architecture, Seed
-from surrogates.forest import ExtraTrees
-from surrogates.gaussian_process import GroupedGaussianProcess
+from surrogates.models.forest import ExtraTrees
+from surrogates.models.gaussian_process import GroupedGaussianProcess
 
 _PARENTS, _CANDIDATES = 5, 100
 _PREDICTORS = ("neural_networks", "gaussian_process", "extra_trees")

@@ -11,7 +11,7 @@ from itertools import count
 
 import numpy as np
 
-from baselines._variation import mutate_each, shuffle
+from baselines.variation import mutate_each, shuffle
 from nasbench.randomness import Uniforms
 from nasbench.spaces import SearchSpace
 from nasbench.types import Architecture, Seed, Trial

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import ndtr
 
-from baselines._model_based import Choices, Features, Floats, ModelBasedSearch
+from baselines.models.model_based import Choices, Features, Floats, ModelBasedSearch
 from nasbench.spaces import SearchSpace
 from nasbench.types import Seed
-from surrogates.gaussian_process import GroupedGaussianProcess
+from surrogates.models.gaussian_process import GroupedGaussianProcess
 
 _LEARN_FROM, _ITERATIONS = 100, 15
 

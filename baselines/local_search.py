@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from baselines._variation import shuffle
+from baselines.variation import shuffle
 from nasbench.randomness import Uniforms
 from nasbench.spaces import SearchSpace
 from nasbench.types import Architecture, Seed, Trial

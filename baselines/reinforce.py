@@ -12,7 +12,7 @@ from bisect import bisect
 
 import numpy as np
 
-from baselines._adam import Adam
+from baselines.models.adam import Adam
 from nasbench.randomness import Uniforms
 from nasbench.spaces import SearchSpace
 from nasbench.types import Seed, Trial

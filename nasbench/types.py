@@ -104,7 +104,7 @@ class Metrics(NamedTuple):
     """What one query answers.
 
     Accuracies are fractions in [0, 1]; ``nan`` means not recorded. The splits behind each accuracy are in
-    :meth:`nasbench.table.Table.describe`.
+    :meth:`nasbench.tables.table.Table.describe`.
     """
 
     validation_accuracy: float

@@ -143,7 +143,7 @@ def half_written(folder: Path) -> list[str]:
 
 
 def _open(path: Path) -> None:
-    from nasbench.store import TableFile
+    from nasbench.tables import TableFile
 
     if path.suffix == ".json":
         json.loads(path.read_text())

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nasbench.analysis.incumbents import Accuracy, Floats, best_known, judged
 from nasbench.errors import AnalysisError
-from nasbench.history import History
+from nasbench.search.history import History
 from nasbench.types import Benchmark
 
 # Far below the step of any accuracy, an image of all runs; a regret that is the target exactly must reach it.

@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nasbench.errors import AnalysisError
-from nasbench.history import History
-from nasbench.table import Table
+from nasbench.search.history import History
+from nasbench.tables.table import Table
 from nasbench.types import Architecture, Benchmark
 
 Floats = NDArray[np.float64]

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 
 from nasbench import registry
-from nasbench._files import refuse_existing
 from nasbench.cli.options import Commands, command
 from nasbench.cli.terminal import print_report
+from nasbench.system.files import refuse_existing
 
 
 def add(commands: Commands) -> None:
@@ -26,9 +26,9 @@ def add(commands: Commands) -> None:
 
 def do(options: argparse.Namespace) -> None:
     """Run the command."""
-    from nasbench.attach import attach
-    from nasbench.store import TableFile, write
-    from nasbench.table import find
+    from nasbench.sources.named import find
+    from nasbench.tables import TableFile, write
+    from nasbench.tables.attach import attach
 
     refuse_existing(options.out, force=options.force)
     read = registry.find("attachments", options.kind)

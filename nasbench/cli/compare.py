@@ -54,12 +54,12 @@ def do(options: argparse.Namespace) -> None:
     """Run the command."""
     from rich.console import Console
 
-    from nasbench._files import write_json
+    from nasbench.analysis.plot import draw
+    from nasbench.analysis.report import render, summarise, width_of
     from nasbench.benchmark import load
-    from nasbench.compare import Algorithm, Settings, compare
-    from nasbench.plot import draw
-    from nasbench.report import render, summarise, width_of
     from nasbench.search import Rules
+    from nasbench.search.compare import Algorithm, Settings, compare
+    from nasbench.system.files import write_json
 
     if not 0 < options.target <= 100:
         raise ComparisonError(f"--target must be above 0 and at most 100 percentage points, it is {options.target}.")

@@ -7,10 +7,10 @@ import inspect
 from pathlib import Path
 
 from nasbench import registry
-from nasbench._files import refuse_existing
 from nasbench.cli.options import Commands, command
 from nasbench.cli.terminal import print_report, progress_bar
 from nasbench.errors import ConversionError
+from nasbench.system.files import refuse_existing
 
 
 def add(commands: Commands) -> None:
@@ -25,7 +25,7 @@ def add(commands: Commands) -> None:
 
 def do(options: argparse.Namespace) -> None:
     """Run the command."""
-    from nasbench.store import write
+    from nasbench.tables import write
 
     refuse_existing(options.out, force=options.force)
     convert = registry.find("converters", options.converter)

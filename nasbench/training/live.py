@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nasbench import registry
-from nasbench._files import canonical_json
 from nasbench.errors import CampaignError, NotRecordedError, unknown_name
 from nasbench.metrics import COUNTS, Metric, metric_among
 from nasbench.spaces import SearchSpace
-from nasbench.training.campaign import checkpoints_of
+from nasbench.system.files import canonical_json
+from nasbench.training.campaign.campaign import checkpoints_of
+from nasbench.training.campaign.jobs import Job, Task, TrainOne, forget_checkpoint, train_one
+from nasbench.training.campaign.journal import Journal, Setting, made_with
+from nasbench.training.campaign.pack import costs
 from nasbench.training.images import Images
-from nasbench.training.jobs import Job, Task, TrainOne, forget_checkpoint, train_one
-from nasbench.training.journal import Journal, Setting, made_with
-from nasbench.training.pack import costs
+from nasbench.training.loop.train import Training
 from nasbench.training.recipes import RECIPES
-from nasbench.training.train import Training
 from nasbench.types import Architecture, Fidelity, Metrics, Origin
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class LiveBenchmark:
         epochs: The length of the one schedule.
         journal: The file of trainings; made if there is none.
         seeds: Run r of an architecture is the training of seed r, below this number.
-        device: As for :func:`nasbench.training.train.train`.
+        device: As for :func:`nasbench.training.loop.train.train`.
         train_one: What trains.
         dataset: What to call the images; by default their full name.
         locator: What :func:`nasbench.load` opens it by; by default the path of the journal, by which it does not.
@@ -135,7 +135,7 @@ class LiveBenchmark:
         Raises:
             InvalidArchitectureError: This is no architecture of the space.
             NotRecordedError: There is no such schedule, epoch or run.
-            TrainingError: As for :func:`nasbench.training.train.train`.
+            TrainingError: As for :func:`nasbench.training.loop.train.train`.
             JournalError: The journal cannot be read or written.
         """
         architecture = self.space.check(architecture)

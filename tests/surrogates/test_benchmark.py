@@ -17,14 +17,15 @@ import nasbench
 from nasbench import registry
 from nasbench.cli import main
 from nasbench.errors import InvalidArchitectureError, NotRecordedError, UnknownNameError
-from nasbench.history import History, load_histories
+from nasbench.search.history import History, load_histories
 from nasbench.spaces.nb_macro import NBMacro
 from nasbench.testing import BenchmarkContract
 from nasbench.types import Fidelity
-from surrogates import saved
-from surrogates.benchmark import SurrogateBenchmark
-from surrogates.evaluation import make
-from surrogates.surrogate import Fitted, fit
+from surrogates.benchmark import saved
+from surrogates.benchmark.fitting import fit
+from surrogates.benchmark.queries import SurrogateBenchmark
+from surrogates.benchmark.surrogate import Fitted
+from surrogates.evaluation.harness import make
 
 SPACE = NBMacro()
 OTHERS = SPACE.decode(np.arange(7, SPACE.size, 11))

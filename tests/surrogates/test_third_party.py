@@ -10,10 +10,10 @@ import pytest
 
 from nasbench import registry
 from nasbench.cli import main
-from nasbench.store import SOURCE_FIELDS, Column, DatasetContent, TableContent, write
-from surrogates import saved
-from surrogates.default import default
+from nasbench.tables import SOURCE_FIELDS, Column, DatasetContent, TableContent, write
+from surrogates.benchmark import saved
 from surrogates.encodings import GraphFeatures, OneHot, encoding_of
+from surrogates.models.default import default
 
 MODULE = """
 from nasbench import SearchSpace
