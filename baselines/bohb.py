@@ -139,14 +139,14 @@ class BOHB(Hyperband):
             results.append((validation_accuracy, trial.architecture))
         super().tell(trial, validation_accuracy)
 
-    def _draw(self) -> Candidate:
+    def _new_candidate(self) -> Candidate:
         """Return a new candidate: a proposal of the model, or one drawn from the whole space."""
         self._fit()
         if self._model is not None and self._rng.random() >= self.random_fraction:
             architecture = propose(self.space, *self._model, self.samples, self._rng)
             if architecture is not None:
                 return self._candidates.adopt(architecture)
-        return super()._draw()
+        return super()._new_candidate()
 
     def _fit(self) -> None:
         """Bring the model up to date: that of the highest fidelity with enough results for both densities."""

@@ -149,7 +149,7 @@ class DEHB:
             child = self._child(population.points[member], below.best(sizes[rung]))
             if not self.space.constrained or self.space.is_valid(self._architecture(child)):
                 return child
-        return self._random(1)[0]
+        return np.asarray(self._random(1)[0])
 
     def _child(self, member: Floats, pool: Floats) -> Floats:
         if len(pool) < _PARENTS:
@@ -174,7 +174,7 @@ class DEHB:
         return np.asarray(a + self.mutation_factor * (b - c))
 
     def _random(self, n: int) -> Floats:
-        return self.space.sample_many(n, self._rng).astype(np.float64)
+        return np.asarray(self.space.sample_many(n, self._rng), np.float64)
 
     def _architecture(self, point: Floats) -> Architecture:
         return tuple(np.minimum(point, self._box - 1).astype(int).tolist())
