@@ -145,8 +145,9 @@ class DEHB:
         population, below = self._populations[level], self._populations[level - (rung > 0)]
         if rung > 0 and number < len(self._table):
             return population.promoted_from(below, sizes[rung])
+        pool = below.best(sizes[rung])
         for _ in range(_ATTEMPTS):
-            child = self._child(population.points[member], below.best(sizes[rung]))
+            child = self._child(population.points[member], pool)
             if not self.space.constrained or self.space.is_valid(self._architecture(child)):
                 return child
         return np.asarray(self._random(1)[0])
