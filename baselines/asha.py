@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from heapq import heappop, heappush, heappushpop
 from typing import Any, ClassVar, Literal
 
-from baselines._candidates import Candidate, Candidates
 from baselines.brackets import Schedule, ladder
+from baselines.candidates import Candidate, Candidates
 from nasbench.spaces import SearchSpace
 from nasbench.types import Fidelity, Seed, Trial
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from baselines._bracket_search import BracketSearch
+from baselines.bracket_search import BracketSearch
 from baselines.brackets import Anchor, Schedule, ladder
 from nasbench.spaces import SearchSpace
 from nasbench.types import Fidelity, Seed

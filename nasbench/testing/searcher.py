@@ -13,7 +13,7 @@ from nasbench import registry
 from nasbench.search import run
 from nasbench.search.objectives import Known
 from nasbench.spaces import SearchSpace
-from nasbench.testing.contracts import check_architecture, global_randomness_untouched, pickled
+from nasbench.testing.checks import check_architecture, global_randomness_untouched, pickled
 from nasbench.testing.landscape import OBJECTIVES, Landscape
 from nasbench.types import Budget, Constraint, Searcher, Seed, Trial
 

@@ -3,8 +3,7 @@
 import pytest
 
 from nasbench import SearchSpace, Table, load, registry
-from nasbench.testing import SearcherContract, SpaceContract, TableContract
-from nasbench.testing.contracts import MakeSearcher, made
+from nasbench.testing import MakeSearcher, SearcherContract, SpaceContract, TableContract, made
 
 # Those that fit a model before each batch: by default so often that the tests would take minutes.
 ARGUMENTS = {name: {"batch": 25} for name in ("bananas", "gp_expected_improvement", "tree_confidence_bound")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from heapq import heappop, heappush
 
-from baselines._candidates import Candidate, Candidates
+from baselines.candidates import Candidate, Candidates
 from nasbench.spaces import SearchSpace
 from nasbench.types import Fidelity, Seed, Trial
 
