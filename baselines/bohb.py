@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines._candidates import Candidate
 from baselines.brackets import Anchor, Schedule, Sizes
+from baselines.candidates import Candidate
 from baselines.hyperband import Hyperband
 from nasbench.spaces import SearchSpace
 from nasbench.types import Architecture, Fidelity, Seed, Trial
@@ -224,11 +224,13 @@ def propose(
 
 def _best(good: Floats, rest: Floats) -> int | None:
     """Return the place of the best draw, as HpBandSter chooses it among densities that may not be finite."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         loss = np.where(rest > _TINY, rest, _TINY) / np.where(good < _TINY, _TINY, good)
+        # Rounded, so that what differs from machine to machine, the last bits, decides nothing.
+        rounded = np.log(loss).round(9)
     finite = np.isfinite(loss)
     # A choice that none of the rest has, where the rest agree: taken at once.
     unlike_the_rest = np.flatnonzero(~finite & np.isfinite(good))
     if len(unlike_the_rest):
         return int(unlike_the_rest[0])
-    return int(np.argmin(np.where(finite, loss, np.inf))) if finite.any() else None
+    return int(np.argmin(np.where(finite, rounded, np.inf))) if finite.any() else None

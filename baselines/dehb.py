@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines._bracket_search import Bracket
-from baselines._candidates import Candidate, Candidates
+from baselines.bracket_search import Bracket
 from baselines.brackets import Anchor, Schedule, bracket_sizes, ladder
+from baselines.candidates import Candidate, Candidates
 from nasbench.spaces import SearchSpace
 from nasbench.types import Architecture, Fidelity, Seed, Trial
 

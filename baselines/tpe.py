@@ -89,7 +89,7 @@ class TPE:
         self._values: list[float] = []
         self._told = 0
         self._out: dict[Architecture, list[int]] = {}
-        self._seen: set[Architecture] = set()
+        self._identities: dict[Architecture, int] = {}
         self._taken: set[int] = set()
 
     def ask(self) -> Trial:
@@ -121,16 +121,16 @@ class TPE:
         self._architectures[age] = architecture
         self._one_hot[age, self._offsets + self._architectures[age]] = 1
         self._values.append(value)
-        if self.distinct and architecture not in self._seen:
-            self._seen.add(architecture)
-            self._taken.add(self.space.identity(architecture))
+        if self.distinct:
+            self._taken.add(self._identity(architecture))
 
     def _propose(self) -> Architecture | None:
         """Return the best candidate that may be proposed; None if there is none."""
         good, rest = self._split()
         for _ in range(_ATTEMPTS if self.distinct or self.space.constrained else 1):
             drawn = self._draw(good)
-            order = np.argsort(-self._log_ratios(drawn, good, rest), kind="stable")
+            # Rounded, so that what differs from machine to machine, the last bits, decides nothing.
+            order = np.argsort(-self._log_ratios(drawn, good, rest).round(9), kind="stable")
             for candidate in drawn[order].tolist():
                 architecture = tuple(candidate)
                 if self._may_be_proposed(architecture):
@@ -138,11 +138,16 @@ class TPE:
         return None
 
     def _may_be_proposed(self, architecture: Architecture) -> bool:
-        if self.distinct and architecture in self._seen:
-            return False
         if self.space.constrained and not self.space.is_valid(architecture):
             return False
-        return not self.distinct or self.space.identity(architecture) not in self._taken
+        return not self.distinct or self._identity(architecture) not in self._taken
+
+    def _identity(self, architecture: Architecture) -> int:
+        """Return the space's identity, which costs more than all else, once an architecture."""
+        identity = self._identities.get(architecture)
+        if identity is None:
+            identity = self._identities[architecture] = self.space.identity(architecture)
+        return identity
 
     def _split(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the ages of the good and of the rest, rising."""
@@ -186,7 +191,7 @@ class TPE:
     def _new_random(self) -> Architecture:
         architecture = self.space.sample(self._rng)
         for _ in range(_ATTEMPTS if self.distinct else 0):
-            if architecture not in self._seen and self.space.identity(architecture) not in self._taken:
+            if self._identity(architecture) not in self._taken:
                 break
             architecture = self.space.sample(self._rng)
         return architecture
