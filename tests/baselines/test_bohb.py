@@ -1,4 +1,8 @@
-"""BOHB: densities and bandwidths against statsmodels, HpBandSter's rules written out, and what mending them changes."""
+"""BOHB: densities and bandwidths against statsmodels, HpBandSter's rules written out, and what mending them changes.
+
+HpBandSter does not install on current Pythons. Its generator of configurations (0.7.4), run by itself with the same 20,
+60 and 150 results of NAS-Bench-201, proposed each choice as often as this one (chi-square, 400 against 2,000 draws).
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,7 @@ TWELVE = [Fidelity(12, epoch) for epoch in range(1, 13)]
 
 
 class TestContract(SearcherContract):
-    @pytest.fixture(params=set(BOHB.presets) - {"nats"})  # that one needs a schedule of 12 epochs
+    @pytest.fixture(params=[name for name in BOHB.presets if name != "nats"])  # that one needs a schedule of 12 epochs
     def make_searcher(self, request):
         return lambda space, seed: made(BOHB, space, seed, **BOHB.presets[request.param])
 

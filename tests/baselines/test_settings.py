@@ -12,7 +12,7 @@ from nasbench import registry
 
 SEARCHERS = registry.names("searchers")
 SOURCES = ("run-all.sh", "reinforce.py", "algo_201.yaml", "the script", "naszilla", "Ours.", "Ours:", "(ours)")
-SOURCES += ("the paper", "HpBandSter", "syne-tune")
+SOURCES += ("the paper", "HpBandSter", "syne-tune", "Optuna", "dehb")
 GIVEN = ("fidelities", "objectives", "constraints", "known")
 """What comparisons hand out has no default of ours."""
 PAGE = Path(__file__).parents[2] / "docs" / "reproduction.md"
