@@ -13,7 +13,7 @@ from nasbench import registry
 SEARCHERS = registry.names("searchers")
 SOURCES = (
     *("run-all.sh", "reinforce.py", "algo_201.yaml", "the script", "naszilla", "Ours.", "Ours:", "(ours"),
-    *("the paper", "HpBandSter", "syne-tune", "Zoph & Le", "NASNet", "NNI", "Kocsis & Szepesvari"),
+    *("the paper", "HpBandSter", "syne-tune", "Zoph & Le", "NASNet", "NNI", "Kocsis & Szepesvari", "Optuna", "dehb"),
 )
 GIVEN = ("fidelities", "objectives", "constraints", "known")
 """What comparisons hand out has no default of ours."""
