@@ -41,7 +41,7 @@ def commands(shared: Path) -> list[Command]:
         "40",
         "--budget",
         "50",
-        "--workers",
+        "--processes",
         "2",
         "--out",
         "c",

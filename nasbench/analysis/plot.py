@@ -55,7 +55,8 @@ def draw(
         figure = Figure(figsize=(8.0 if crowded else 5.6, 3.6), dpi=200, layout="constrained")
         axes = figure.add_subplot()
         bands = ("mean_low", "mean_high") if center == "mean" else ("quartile_1", "quartile_3")
-        at = summary["positions"]
+        per = 3600 if summary["budget"]["unit"] == "seconds" else 1
+        at = [position / per for position in summary["positions"]]
         for i, (label, found) in enumerate(summary["algorithms"].items()):
             line = line_of(i)
             curve = {
@@ -73,14 +74,12 @@ def draw(
             )
         law = summary["random_search_law"]
         if law and center == "mean":
-            values = [100 * y for y in law["mean"]]
+            values = [math.nan if y is None else 100 * y for y in law["mean"]]
             axes.plot(at, values, color="0.35", linewidth=0.8, zorder=1, label="random search, exact law")
         axes.set(
             xscale=x,
             xlim=(at[0], at[-1] if at[-1] > at[0] else None),
-            xlabel={"evaluations": "evaluations, repeats counted", "seconds": "simulated training time (s)"}.get(
-                summary["budget"]["unit"], "training epochs"
-            ),
+            xlabel=_budget_axis(summary),
             ylabel=f"{center} validation regret (percentage points)",
         )
         axes.set_yscale("symlog", linthresh=_LINEAR_BELOW, linscale=0.6)
@@ -90,7 +89,7 @@ def draw(
         axes.yaxis.set_major_formatter("{x:g}")
         axes.axhline(0, color="0.6", linewidth=0.6, zorder=0)
         if x == "log":
-            axes.xaxis.set_major_formatter("{x:,.0f}")
+            axes.xaxis.set_major_formatter("{x:,.4g}" if per > 1 else "{x:,.0f}")
         what = "bands: middle half of the runs" if center == "median" else _band_of_means(summary)
         axes.set_title(f"{summary['benchmark']['name']}: {summary['runs']:,} runs; {what}", fontsize=8)
         axes.grid(alpha=0.25, linewidth=0.5)
@@ -102,6 +101,13 @@ def draw(
             metadata = {"CreationDate": None, "ModDate": None} if ending == "pdf" else {"Software": None}
             with replacing(path) as temporary:
                 figure.savefig(temporary, format=ending, metadata=metadata)
+
+
+def _budget_axis(summary: dict[str, Any]) -> str:
+    """Return the name of the budget axis; positions in seconds are drawn in hours."""
+    workers = summary["workers"]
+    name = {"evaluations": "evaluations, repeats counted", "seconds": "simulated hours", "epochs": "training epochs"}
+    return name[summary["budget"]["unit"]] + (f", {workers} workers" if workers > 1 else "")
 
 
 def _limits(summary: dict[str, Any], center: str, bands: tuple[str, str]) -> tuple[float, float]:

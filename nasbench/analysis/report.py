@@ -18,6 +18,7 @@ from nasbench.analysis import (
     mean_interval,
     median_interval,
     proportion_interval,
+    random_search_clock_law,
     random_search_law,
     regret_curves,
     running_time,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _POINTS = 200
 _DIGITS = 12
 """Significant digits of what is written: libraries may differ in the last of the sixteen that a number has."""
+_LAWS = {"evaluations": "exact law", "seconds": "law on the clock"}
 _ORIGIN = {
     "recorded": "",
     "predicted": "All values are PREDICTED by a surrogate, not measured. ",
@@ -82,6 +84,7 @@ def summarise(comparison: Comparison, *, target: float = 0.001) -> dict[str, Any
             "evaluations": float(np.mean([len(history) for history in histories])),
             "unique_architectures": float(unique_architectures(histories, benchmark).mean()),
             "simulated_seconds": _number(np.mean([history.seconds.sum() for history in histories])),
+            "utilisation": _number(np.mean([_utilisation(history, settings.workers) for history in histories])),
             "curve": {
                 name: _numbers(values)
                 for name, values in zip(
@@ -104,6 +107,7 @@ def summarise(comparison: Comparison, *, target: float = 0.001) -> dict[str, Any
         "judged_by": "means" if settings.rules.observe == "mean" or benchmark.origin == "predicted" else "unseen runs",
         "budget": settings.budget._asdict(),
         "rules": settings.rules._asdict(),
+        "workers": settings.workers,
         "runs": settings.runs,
         "seed": settings.seed,
         "confidence": 0.95,
@@ -115,12 +119,18 @@ def summarise(comparison: Comparison, *, target: float = 0.001) -> dict[str, Any
     return {name: _rounded(value) for name, value in summary.items()}
 
 
+def _utilisation(history: History, workers: int) -> float:
+    """Return the share of the time until the last result in which workers trained what ended by then."""
+    last = float(history.ends[-1])
+    return float(history.seconds.sum()) / (workers * last) if last > 0 else math.nan
+
+
 def _positions(comparison: Comparison) -> Floats:
     """Budgets at which curves are given: every whole one of the first, then evenly spaced on a logarithmic axis."""
     budget = comparison.settings.budget
     first = 1.0
     if budget.unit != "evaluations":
-        first = max(history.cost[0] for histories in comparison.histories.values() for history in histories)
+        first = max(history.spent[0] for histories in comparison.histories.values() for history in histories)
     points = np.geomspace(first, budget.amount, _POINTS)
     if budget.unit == "evaluations":
         points = np.unique(np.rint(points))
@@ -129,17 +139,24 @@ def _positions(comparison: Comparison) -> Floats:
 
 
 def _law(comparison: Comparison, positions: Floats) -> dict[str, Any] | None:
-    """Random search's exact regret, where a budget is a number of draws and every draw has a row of its own."""
+    """Random search's exact regret by evaluations, or by time on the clock, where every draw has a row of its own."""
     settings, table = comparison.settings, comparison.benchmark
-    if settings.budget.unit != "evaluations" or not settings.rules.repeats_cost:
+    if settings.budget.unit == "epochs" or not settings.rules.repeats_cost or settings.constraints:
         return None
     if not isinstance(table, Table) or len(table) != table.space.size:
         return None
+    observe = settings.rules.observe
     try:
-        law = random_search_law(table, positions, observe=settings.rules.observe)
+        if settings.budget.unit == "seconds":
+            law = random_search_clock_law(table, positions, workers=settings.workers, observe=observe)
+            mean, deviation = law.mean, law.standard_deviation
+        elif settings.workers == 1:
+            mean, deviation = random_search_law(table, positions, observe=observe)
+        else:
+            return None
     except AnalysisError:  # too many runs of an architecture
         return None
-    return {"mean": law.mean.tolist(), "standard_deviation": law.standard_deviation.tolist()}
+    return {"mean": _numbers(mean), "standard_deviation": _numbers(deviation)}
 
 
 def _optimum(comparison: Comparison, metric: Accuracy) -> float:
@@ -260,12 +277,12 @@ def _legend(summary: dict[str, Any]) -> str:
     judge = ", by runs that the search did not see" if summary["judged_by"] == "unseen runs" else ""
     whole = {label: found["incumbents_seen_whole"] for label, found in summary["algorithms"].items()}
     exhausted = ", ".join(f"{label} {count:,}" for label, count in whole.items() if count)
+    must = f"Random search must have {_points(law['mean'][-1])} ({_LAWS[unit]}). " if law and law["mean"][-1] else ""
     return (
-        f"{_ORIGIN[benchmark['origin']]}regret: {zero}, minus that of the incumbent{judge}; in percentage points. Mean "
-        f"over runs, median, interquartile mean{'; mean test regret' * _tested(summary)}. "
-        + (f"Random search must have {_points(law['mean'][-1])} (exact law). " if law else "")
-        + f"end<={_target(summary):.3g}: runs that end with at most this regret. ERT: expected {unit} until it stays "
-        "so. unique: different architectures evaluated."
+        f"{_ORIGIN[benchmark['origin']]}incumbent: the best seen at the highest fidelity evaluated so far. regret: "
+        f"{zero}, minus that of the incumbent{judge}; in percentage points. Mean over runs, median, interquartile "
+        f"mean{'; mean test regret' * _tested(summary)}. {must}end<={_target(summary):.3g}: runs that end with at most "
+        f"this regret. ERT: expected {unit} until it stays so. unique: different architectures evaluated."
         + (f" Incumbents of which the search saw every run: {exhausted}." if exhausted else "")
     )
 

@@ -24,10 +24,11 @@ from nasbench.search.algorithm import Algorithm
 from nasbench.search.folder import FORMAT, LOCK, Part, claim, finish, history_file, missing, read_manifest
 from nasbench.search.history import History, load_histories, save_histories
 from nasbench.search.loop import Rules, run, what_to_do
+from nasbench.search.objectives import objectives_of, satisfying
 from nasbench.system.lock import held
 from nasbench.system.processes import end_with_parent
 from nasbench.tables.table import Table
-from nasbench.types import Benchmark, Budget
+from nasbench.types import Benchmark, Budget, Constraint, Searcher
 
 __all__ = ["Algorithm", "Comparison", "Settings", "compare", "read_comparison"]
 
@@ -42,6 +43,11 @@ class Settings(NamedTuple):
     runs: int
     seed: int
     rules: Rules = Rules()
+    workers: int = 1
+    """Trainings that run at the same time on the simulated clock of every search."""
+    objectives: tuple[str, ...] = ()
+    """Metrics that are recorded, and told to the algorithms that search for several; none: validation accuracy."""
+    constraints: tuple[Constraint, ...] = ()
 
     def command(self, out: str) -> str:
         """Return the command line that repeats the comparison."""
@@ -49,6 +55,9 @@ class Settings(NamedTuple):
         words += ["--table", self.table, "--dataset", self.dataset, "--budget", _budget_text(self.budget)]
         words += ["--runs", str(self.runs), "--seed", str(self.seed), "--observe", self.rules.observe]
         words += [] if self.rules.repeats_cost else ["--free-repeats"]
+        words += ["--workers", str(self.workers)] if self.workers > 1 else []
+        words += ["--objectives", ",".join(self.objectives)] if self.objectives else []
+        words += [word for bound in self.constraints for each in str(bound).split() for word in ("--constraint", each)]
         return shlex.join([*words, "--out", out])
 
 
@@ -65,7 +74,7 @@ def compare(
     settings: Settings,
     out: str | os.PathLike[str],
     *,
-    workers: int = 1,
+    processes: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
     force: bool = False,
 ) -> Comparison:
@@ -80,14 +89,16 @@ def compare(
     Args:
         settings: What is compared.
         out: The folder; made if it does not exist.
-        workers: Processes; they end within two seconds of this one, however it ends.
+        processes: How many work at the same time; they end within two seconds of this one, however it ends.
         progress: Called with the numbers of finished and of all runs.
         force: Delete a comparison that is in ``out``, and start over.
 
     Raises:
         ComparisonError: ``out`` holds another comparison, or another process works there; an algorithm is named twice,
             cannot be made, or proposes what a table of some architectures has not; a number is not positive; or a
-            worker was killed.
+            process was killed.
+        ConstraintError: No architecture of the table satisfies the constraints.
+        NotRecordedError: The benchmark does not know an objective or a constrained metric.
         SearcherError: A searcher broke the ask/tell contract, or raised something. The message names algorithm, run,
             seed and evaluation; ``traceback`` holds the frames of the searcher's own file.
         UnknownNameError: There is no such table, image dataset or searcher.
@@ -96,7 +107,7 @@ def compare(
     """
     folder = Path(out).absolute()  # workers are used again, and stay in the folder in which they were started
     benchmark: Benchmark = load(settings.table, settings.dataset)
-    _check(settings, benchmark, workers)
+    _check(settings, benchmark, processes)
     with held(folder / LOCK, ComparisonError, "Wait for it, or choose another --out."):
         manifest = _manifest(settings, benchmark, folder.name)
         claim(folder, manifest, force=force)
@@ -105,15 +116,15 @@ def compare(
         done = total - sum(part.stop - part.start for part in parts)
         progress(done, total)
         try:
-            for finished in _finished(settings, benchmark, folder, parts, workers):
+            for finished in _finished(settings, benchmark, folder, parts, processes):
                 done += finished
                 progress(done, total)
         except NasbenchError as error:
             raise _bare(error) from None
         except BrokenProcessPool:
             raise ComparisonError(
-                "a worker process was killed, perhaps because memory ran out. The same command goes on where it "
-                "stopped; fewer --workers need less memory."
+                "a process was killed, perhaps because memory ran out. The same command goes on where it stopped; "
+                "fewer --processes need less memory."
             ) from None
         finish(folder, manifest["settings"])
         labels = [algorithm.label for algorithm in settings.algorithms]
@@ -155,11 +166,13 @@ def read_comparison(
     return benchmark, {label: load_histories(file) for label, file in files.items()}
 
 
-def _finished(settings: Settings, benchmark: Benchmark, folder: Path, parts: list[Part], workers: int) -> Iterator[int]:
+def _finished(
+    settings: Settings, benchmark: Benchmark, folder: Path, parts: list[Part], processes: int
+) -> Iterator[int]:
     """Make parts; yield the number of runs of each as it is finished."""
     from joblib import Parallel, delayed
 
-    processes = min(workers, max(len(parts), 1))
+    processes = min(processes, max(len(parts), 1))
     if processes > 1:
         _start(processes)
     algorithms = {algorithm.label: algorithm for algorithm in settings.algorithms}
@@ -195,12 +208,26 @@ def _part(settings: Settings, locator: str, digest: str, algorithm: Algorithm, p
 
 def _search(settings: Settings, benchmark: Benchmark, algorithm: Algorithm, r: int) -> History:
     try:
-        searcher = algorithm.build(benchmark, [settings.seed, r, 0])
-        return run(searcher, benchmark, settings.budget, seed=[settings.seed, r, 1], rules=settings.rules)
+        searcher = _build(settings, benchmark, algorithm, [settings.seed, r, 0])
+        return run(
+            searcher,
+            benchmark,
+            settings.budget,
+            seed=[settings.seed, r, 1],
+            rules=settings.rules,
+            workers=settings.workers,
+            objectives=objectives_of(benchmark, settings.objectives),
+            constraints=settings.constraints,
+        )
     except (SearcherError, ComparisonError) as error:
         named = type(error)(f"run {r} of {algorithm.label}: {error}")
         named.traceback = error.traceback
         raise named from error
+
+
+def _build(settings: Settings, benchmark: Benchmark, algorithm: Algorithm, seed: list[int]) -> Searcher:
+    objectives = objectives_of(benchmark, settings.objectives)
+    return algorithm.build(benchmark, seed, objectives=objectives, constraints=settings.constraints)
 
 
 def _bare(error: NasbenchError) -> NasbenchError:
@@ -221,8 +248,8 @@ def _benchmark(locator: str, dataset: str, digest: str) -> Benchmark:
     return benchmark
 
 
-def _check(settings: Settings, benchmark: Benchmark, workers: int) -> None:
-    for word, number in (("runs", settings.runs), ("workers", workers)):
+def _check(settings: Settings, benchmark: Benchmark, processes: int) -> None:
+    for word, number in (("runs", settings.runs), ("workers", settings.workers), ("processes", processes)):
         if number < 1:
             raise ComparisonError(f"{word} must be at least 1, not {number}.")
     if settings.seed < 0:
@@ -231,8 +258,9 @@ def _check(settings: Settings, benchmark: Benchmark, workers: int) -> None:
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if twice or not labels:
         raise ComparisonError(f"algorithms must be named, each once; found twice: {', '.join(twice) or 'none at all'}.")
+    satisfying(benchmark, settings.constraints)
     for algorithm in settings.algorithms:
-        algorithm.build(benchmark, [settings.seed, 0, 0])  # fails now rather than after minutes
+        _build(settings, benchmark, algorithm, [settings.seed, 0, 0])  # fails now rather than after minutes
         if isinstance(benchmark, Table) and len(benchmark) < benchmark.space.size:
             _check_first_trial(algorithm, benchmark, settings)
 
@@ -240,7 +268,7 @@ def _check(settings: Settings, benchmark: Benchmark, workers: int) -> None:
 def _check_first_trial(algorithm: Algorithm, table: Table, settings: Settings) -> None:
     """Say what to do where an algorithm's first proposal is none of those that a table has."""
     # A seed of no run: with that of the first, what was drawn for a table would be drawn again.
-    searcher = algorithm.build(table, [settings.seed, 0, 2])
+    searcher = _build(settings, table, algorithm, [settings.seed, 0, 2])
     try:
         trial = searcher.ask()
     except Exception:  # which the first run will report
@@ -266,6 +294,9 @@ def _manifest(settings: Settings, benchmark: Benchmark, name: str) -> dict[str, 
             "runs": settings.runs,
             "seed": settings.seed,
             "rules": settings.rules._asdict(),
+            "workers": settings.workers,
+            "objectives": list(settings.objectives),
+            "constraints": [str(constraint) for constraint in settings.constraints],
             "nasbench": __version__,
         },
         "made_with": {"python": platform.python_version(), **_versions("numpy", "h5py", "scipy")},

@@ -26,6 +26,8 @@ LOCK = ".lock"
 PART = 25
 """Runs a part: an interruption costs seconds of work, and starting a part costs little beside it."""
 _MAY_CHANGE = {"algorithms", "runs", "nasbench"}
+# What a manifest of an early version does not say.
+_BEFORE: dict[str, Any] = {"workers": 1, "objectives": [], "constraints": []}
 _DRAWN = ("summary.json", "curves.png", "curves.pdf")
 _NAME = re.compile(r"(.+)-([0-9a-f]{12})-([0-9]{6,12})-([0-9]{6,12})\.h5")
 
@@ -128,6 +130,7 @@ def _take_over(folder: Path, found: Asked, asked: Asked) -> bool:
     """Make a folder ready for other settings, and tell whether they are others."""
     for file in [*folder.glob(".*.partial"), *folder.glob("parts/.*.partial"), *folder.glob("histories/.*.partial")]:
         file.unlink()  # of a process that was killed: we hold the lock
+    found = _BEFORE | found
     differing = [name for name in asked if found.get(name) != asked[name]]
     # A comparison that never finished a part, say because its searcher had a fault, leaves nothing to mix up.
     if any(folder.glob("parts/*.h5")) or any(folder.glob("histories/*.h5")):

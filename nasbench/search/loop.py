@@ -41,8 +41,8 @@ def run(
     seed: Seed,
     rules: Rules = Rules(),
     workers: int = 1,
-    objectives: Sequence[Metric] | None = None,
-    constraints: Sequence[Constraint] | None = None,
+    objectives: Sequence[Metric] = (),
+    constraints: Sequence[Constraint] = (),
 ) -> History:
     """Let a searcher spend a budget on a benchmark, and return all that it did.
 

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nasbench.errors import NotRecordedError, SearcherError
+import numpy as np
+
+from nasbench.errors import ConstraintError, NotRecordedError, SearcherError
 from nasbench.metrics import COUNTS, METRICS, Metric
 from nasbench.types import Architecture, Benchmark, Constraint, Metrics
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from nasbench.tables.table import Table
 
 _ACCURACY = "validation_accuracy"
 
@@ -21,6 +28,44 @@ def objectives_of(benchmark: Benchmark, names: Sequence[str]) -> tuple[Metric, .
     """
     _check(names)
     return tuple(benchmark.metric(name) for name in names)
+
+
+def satisfying(benchmark: Benchmark, constraints: Sequence[Constraint]) -> NDArray[np.bool_] | None:
+    """Return which rows of a table satisfy constraints, by means over runs at the highest fidelity; None of no table.
+
+    Raises:
+        NotRecordedError: The benchmark does not know a metric.
+        SearcherError: One of them is test accuracy.
+        ConstraintError: No architecture satisfies them.
+    """
+    from nasbench.tables.table import Table
+
+    _check([*dict.fromkeys(constraint.metric for constraint in constraints)])
+    for constraint in constraints:
+        benchmark.metric(constraint.metric)
+    if not isinstance(benchmark, Table):
+        return None
+    allowed = np.ones(len(benchmark), np.bool_)
+    for metric, least, most in constraints:
+        values = column_of(benchmark, metric)
+        allowed &= (values >= least) & (values <= most)
+        if not allowed.any():
+            raise ConstraintError(
+                f"no architecture of {benchmark.name} has {' and '.join(map(str, constraints))}: {metric} goes from "
+                f"{np.nanmin(values):.6g} to {np.nanmax(values):.6g} {benchmark.metric(metric).unit}."
+            )
+    return allowed
+
+
+def column_of(table: Table, metric: str) -> NDArray[np.float64]:
+    """Return a metric of all architectures of a table, means over runs at the highest fidelity, shape (n,).
+
+    Raises:
+        NotRecordedError: There is no such metric.
+    """
+    if metric in COUNTS and metric not in table.metrics:
+        return np.asarray(getattr(table.space, f"{metric}_many")(table.architectures), np.float64)
+    return np.asarray(table.column(metric), np.float64)
 
 
 class Known:
@@ -78,8 +123,8 @@ class Observed(NamedTuple):
 def observed_by(
     searcher: object,
     benchmark: Benchmark,
-    objectives: Sequence[Metric] | None = None,
-    constraints: Sequence[Constraint] | None = None,
+    objectives: Sequence[Metric] = (),
+    constraints: Sequence[Constraint] = (),
 ) -> Observed | None:
     """Return what is recorded of the trials of a searcher; None where it is validation accuracy alone.
 
@@ -94,8 +139,8 @@ def observed_by(
         SearcherError: One of them is test accuracy, or stands there twice.
     """
     own = getattr(searcher, "objectives", None)
-    metrics: tuple[Metric, ...] = tuple(own or ()) if objectives is None else tuple(objectives)
-    bounds = tuple(getattr(searcher, "constraints", None) or ()) if constraints is None else tuple(constraints)
+    metrics = tuple(objectives or own or ())
+    bounds = tuple(constraints or getattr(searcher, "constraints", None) or ())
     if not metrics and not bounds:
         return None
     metrics = metrics or (METRICS[_ACCURACY],)

@@ -354,7 +354,7 @@ def test_compare_ends_with_the_table_and_the_names_of_its_files(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    words = ["compare", "random_search", "local_search", "--budget", "30", "--runs", "6", "--workers", "1"]
+    words = ["compare", "random_search", "local_search", "--budget", "30", "--runs", "6", "--processes", "1"]
     status, out, err = run(*words)
     assert (status, err) == (0, "")
     lines = out.splitlines()
@@ -378,7 +378,7 @@ def test_compare_ends_with_the_table_and_the_names_of_its_files(
         (["--dataset", "cifar-10"], "Did you mean 'cifar10'?"),
         (["--runs", "0"], "runs must be at least 1, not 0"),
         (["--seed", "-1"], "the seed must not be negative"),
-        (["--workers", "0"], "workers must be at least 1, not 0"),
+        (["--processes", "0"], "processes must be at least 1, not 0"),
         (["--target", "0"], "--target must be above 0 and at most 100"),
         (["--target", "inf"], "--target must be above 0 and at most 100"),
         (["--target", "nan"], "--target must be above 0 and at most 100"),
@@ -391,7 +391,7 @@ def test_compare_refuses_in_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("taken").write_text("a file, not a folder")
-    words = words if "--workers" in words else [*words, "--workers", "1"]
+    words = words if "--processes" in words else [*words, "--processes", "1"]
     assert message in refusal(run("compare", *words))
     assert Path("taken").read_text() == "a file, not a folder"
 
@@ -401,7 +401,7 @@ def test_compare_prints_json_or_its_files_alone(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    status, out, err = run("compare", "random_search", "--budget", "9", "--runs", "3", "--workers", "1", option)
+    status, out, err = run("compare", "random_search", "--budget", "9", "--runs", "3", "--processes", "1", option)
     assert (status, err) == (0, "")
     if option == "--json":
         assert json.loads(out) == json.loads(Path("comparison/summary.json").read_text())
@@ -413,7 +413,7 @@ def test_compare_prints_json_or_its_files_alone(
 
 def test_compare_starts_over_with_force(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    words = ["compare", "random_search", "--runs", "3", "--workers", "1", "--quiet"]
+    words = ["compare", "random_search", "--runs", "3", "--processes", "1", "--quiet"]
     assert run(*words, "--budget", "9")[0] == 0
     assert "or delete it with --force" in refusal(run(*words, "--budget", "8"))
     assert run(*words, "--budget", "8", "--force")[0] == 0
@@ -584,7 +584,7 @@ def test_doctor_finds_another_distribution_with_our_folder(
 @pytest.mark.parametrize(
     ("words", "package", "by"),
     [
-        (["compare", "random_search", "--workers", "1"], "baselines", "random_search"),
+        (["compare", "random_search", "--processes", "1"], "baselines", "random_search"),
         (["fit"], "surrogates", "fit"),
         (["evaluate-surrogates"], "surrogates", "evaluate-surrogates"),
         (["query", "0", "--table", "surrogate:gone"], "surrogates", "surrogate"),

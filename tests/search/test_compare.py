@@ -102,7 +102,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("uninterrupted")
     (folder / "halting.py").write_text(HALTING)
     (folder / "go").touch()
-    subprocess.run(command(*HALTING_COMMAND, "--workers", "1"), cwd=folder, check=True, capture_output=True)
+    subprocess.run(command(*HALTING_COMMAND, "--processes", "1"), cwd=folder, check=True, capture_output=True)
     assert sorted(set(made(folder))) == list(range(60))
     return contents(folder / "result")
 
@@ -119,7 +119,7 @@ def test_two_workers_leave_the_same_bytes(
     monkeypatch.chdir(tmp_path)
     Path("halting.py").write_text(HALTING)
     Path("go").touch()
-    assert main([*HALTING_COMMAND, "--workers", "2"]) == 0
+    assert main([*HALTING_COMMAND, "--processes", "2"]) == 0
     assert contents(tmp_path / "result") == uninterrupted
 
 
@@ -138,7 +138,7 @@ def test_an_interrupted_comparison_goes_on_where_it_was(
         signal.SIGINT, signal.default_int_handler
     )  # in the background it may be ignored, for heirs too
     process = subprocess.Popen(
-        command(*HALTING_COMMAND, "--workers", str(workers)),
+        command(*HALTING_COMMAND, "--processes", str(workers)),
         cwd=tmp_path,
         start_new_session=True,
         stdout=subprocess.PIPE,
@@ -184,7 +184,7 @@ def test_an_interrupted_comparison_goes_on_where_it_was(
     assert done[-1] == 120
     # All is there: the command only draws and reports.
     before = len(made(tmp_path))
-    assert main([*HALTING_COMMAND, "--workers", "1"]) == 0
+    assert main([*HALTING_COMMAND, "--processes", "1"]) == 0
     assert made(tmp_path)[before:] == [0]
     assert contents(tmp_path / "result") == uninterrupted
 
@@ -194,7 +194,7 @@ def halted(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """The command, with two workers, in the run in which it waits; a group of its own, killed at the end."""
     (tmp_path / "halting.py").write_text(HALTING)
     with subprocess.Popen(
-        command(*HALTING_COMMAND, "--workers", "2"), cwd=tmp_path, start_new_session=True, text=True
+        command(*HALTING_COMMAND, "--processes", "2"), cwd=tmp_path, start_new_session=True, text=True
     ) as process:
         try:
             deadline = time.monotonic() + 60
@@ -244,7 +244,7 @@ def test_workers_end_with_a_comparison_that_is_killed_alone(
     assert (tmp_path / "result" / ".lock").exists()
     monkeypatch.chdir(tmp_path)
     Path("go").touch()
-    assert main([*HALTING_COMMAND, "--workers", "1"]) == 0
+    assert main([*HALTING_COMMAND, "--processes", "1"]) == 0
     assert contents(tmp_path / "result") == uninterrupted
 
 
@@ -265,7 +265,7 @@ def test_the_command_in_the_manifest_repeats_everything(
         folder.mkdir()
     monkeypatch.chdir(first)
     words = "compare regularized_evolution:population_size=5,sample_size=2 random_search --dataset cifar100"
-    options = "--budget 90000.5s --runs 4 --seed 11 --observe mean --free-repeats --out here --workers 1"
+    options = "--budget 90000.5s --runs 4 --seed 11 --observe mean --free-repeats --out here --processes 1"
     assert main([*words.split(), *options.split()]) == 0
     manifest = json.loads(Path("here/manifest.json").read_text())
     name, *repeated = shlex.split(manifest["command"])
@@ -345,7 +345,7 @@ def test_workers_that_are_used_again_follow_to_another_folder(tmp_path: Path, mo
             "    def tell(self, trial, validation_accuracy): pass\n"
         )
         asked = settings("constant.py:Constant", "random_search", table="own.h5", runs=50)
-        found.append(compare(asked, "out", workers=2).histories)
+        found.append(compare(asked, "out", processes=2).histories)
         assert found[-1]["Constant"][49].architectures.tolist() == [list(architecture)] * 5
         assert not Path("out", "parts").exists()
     assert found[0]["random_search"] == found[1]["random_search"]
@@ -747,7 +747,7 @@ def test_a_fault_is_told_with_its_algorithm_run_seed_and_evaluation(
     monkeypatch.chdir(tmp_path)
     Path("faulty.py").write_text(FAULTY)
     words = ["compare", f"faulty.py:Faulty:where={where}", "--runs", "30", "--seed", "7", "--budget", "4"]
-    assert main([*words, "--workers", str(workers)]) == 1
+    assert main([*words, "--processes", str(workers)]) == 1
     out, err = capsys.readouterr()
     first, *rest = err.splitlines()
     assert (out, first) == ("", f"nasbench: {message}")
@@ -756,7 +756,7 @@ def test_a_fault_is_told_with_its_algorithm_run_seed_and_evaluation(
     assert all(f'File "{tmp_path / "faulty.py"}"' in line for line in files)
     assert len(rest) <= 8  # with the marks below each line
     with pytest.raises((SearcherError, ComparisonError)) as caught:
-        compare(settings(words[1], runs=30, seed=7, budget=Budget(4)), "comparison", workers=workers)
+        compare(settings(words[1], runs=30, seed=7, budget=Budget(4)), "comparison", processes=workers)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__, "the frames of workers and of joblib"
     assert getattr(caught.value, "__notes__", []) == ([caught.value.traceback] if frames else [])
@@ -765,10 +765,8 @@ def test_a_fault_is_told_with_its_algorithm_run_seed_and_evaluation(
 def test_a_worker_that_is_killed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("faulty.py").write_text(FAULTY.replace("average([])", "import os; os._exit(3)"))
-    with pytest.raises(
-        ComparisonError, match=r"a worker process was killed, perhaps because memory ran out\. The same"
-    ):
-        compare(settings("faulty.py:Faulty", runs=60), "out", workers=2)
+    with pytest.raises(ComparisonError, match=r"a process was killed, perhaps because memory ran out\. The same"):
+        compare(settings("faulty.py:Faulty", runs=60), "out", processes=2)
 
 
 @pytest.mark.usefixtures("mine")
@@ -881,5 +879,5 @@ def test_what_cannot_be_compared_is_refused_at_once(
 
 
 def test_no_workers_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ComparisonError, match="workers must be at least 1, not 0"):
-        compare(settings(), tmp_path / "out", workers=0)
+    with pytest.raises(ComparisonError, match="processes must be at least 1, not 0"):
+        compare(settings(), tmp_path / "out", processes=0)

@@ -12,7 +12,7 @@ import pytest
 
 COMMAND = [
     *(sys.executable, "-m", "nasbench", "compare", "random_search", "regularized_evolution", "genetic_algorithm"),
-    *("reinforce", "local_search", "--budget", "120", "--runs", "60", "--workers", "1", "--out"),
+    *("reinforce", "local_search", "--budget", "120", "--runs", "60", "--processes", "1", "--out"),
 ]
 
 

@@ -172,7 +172,7 @@ def test_compare_on_a_surrogate_says_so_and_does_not_depend_on_workers(folder: P
     for workers in ("1", "2"):  # in processes of their own: workers stay in the folder in which they were started
         out = tmp_path / workers
         command = [sys.executable, "-m", "nasbench.cli", "compare", "random_search", "local_search", "--runs", "30"]
-        command += ["--table", f"surrogate:{folder}", "--budget", "30", "--workers", workers, "--out", str(out)]
+        command += ["--table", f"surrogate:{folder}", "--budget", "30", "--processes", workers, "--out", str(out)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert "PREDICTED by a surrogate" in " ".join(done.stdout.split())
         summary = json.loads((out / "summary.json").read_text())

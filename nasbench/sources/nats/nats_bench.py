@@ -45,14 +45,14 @@ _SOURCE = {
 }
 
 
-def convert(source: str | os.PathLike[str], *, workers: int = 1, progress: Progress = silent) -> TableContent:
+def convert(source: str | os.PathLike[str], *, processes: int = 1, progress: Progress = silent) -> TableContent:
     """Read NATS-Bench results.
 
     The table holds the architectures that the source has, in the official order; its report says how many of how many.
 
     Args:
         source: A ``-simple`` folder, or the ``.pickle.pbz2`` file of all architectures.
-        workers: Processes that unpack a folder; they do not change the result.
+        processes: How many unpack a folder; they do not change the result.
         progress: Called after each architecture.
 
     Raises:
@@ -62,7 +62,7 @@ def convert(source: str | os.PathLike[str], *, workers: int = 1, progress: Progr
     """
     path = Path(checked_path(source))
     if path.is_dir():
-        return _convert_folder(path, workers, progress)
+        return _convert_folder(path, processes, progress)
     if path.is_file():
         with path.open("rb") as file:
             unpacked = io.BufferedReader(_Unpacked(file, path, os.path.getsize(path)))
@@ -76,7 +76,7 @@ def convert(source: str | os.PathLike[str], *, workers: int = 1, progress: Progr
     raise ConversionError(f"{path}: no such file or folder. {_SIMPLE}")
 
 
-def _convert_folder(folder: Path, workers: int, progress: Progress) -> TableContent:
+def _convert_folder(folder: Path, processes: int, progress: Progress) -> TableContent:
     meta = folder / "meta.pickle.pbz2"
     if not meta.is_file():
         raise ConversionError(f"{meta}: no such file. A NATS-Bench folder has it beside 000000.pickle.pbz2 and so on.")
@@ -87,7 +87,7 @@ def _convert_folder(folder: Path, workers: int, progress: Progress) -> TableCont
 
     def results() -> Iterator[tuple[int, Results]]:
         tasks = ((path, space.space.name, index, space.texts[index]) for index, path in files.items())
-        for (index, path), (digest, found) in zip(files.items(), _map(tasks, workers), strict=True):
+        for (index, path), (digest, found) in zip(files.items(), _map(tasks, processes), strict=True):
             digests[path.name] = digest
             yield index, found
 
@@ -116,12 +116,12 @@ def _files(folder: Path, total: int) -> dict[int, Path]:
     return dict(sorted(files.items()))
 
 
-def _map(tasks: Iterator[tuple[Path, str, int, str]], workers: int) -> Iterator[tuple[str, Results]]:
-    if workers == 1:
+def _map(tasks: Iterator[tuple[Path, str, int, str]], processes: int) -> Iterator[tuple[str, Results]]:
+    if processes == 1:
         return (_read(*task) for task in tasks)
     from joblib import Parallel, delayed
 
-    found: Iterator[tuple[str, Results]] = Parallel(workers, return_as="generator")(
+    found: Iterator[tuple[str, Results]] = Parallel(processes, return_as="generator")(
         delayed(_read)(*task) for task in tasks
     )
     return found
