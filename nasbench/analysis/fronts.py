@@ -27,6 +27,7 @@ from nasbench.analysis.incumbents import Floats
 from nasbench.analysis.pareto import hypervolume, igd_plus, non_dominated, oriented
 from nasbench.errors import AnalysisError
 from nasbench.metrics import Better
+from nasbench.search.objectives import column_of
 from nasbench.tables.table import Table
 
 REFERENCE = 1.1
@@ -101,8 +102,8 @@ def true_front(
         NotRecordedError: The table does not record a metric, or nothing says what is better.
         AnalysisError: No row has a value of all objectives.
     """
-    directions = tuple(table.better(name) for name in names) if better is None else tuple(better)
-    values = np.stack([np.asarray(table.column(name), np.float64) for name in names], axis=1)
+    directions = tuple(table.metric(name).better for name in names) if better is None else tuple(better)
+    values = np.stack([column_of(table, name) for name in names], axis=1)
     if allowed is not None:
         values[~allowed] = np.nan
     points = oriented(values, directions)

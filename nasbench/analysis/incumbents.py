@@ -69,7 +69,7 @@ def incumbents(
     levels = np.where(np.isneginf(values), -1, np.asarray(ranks))
     highest = np.maximum.accumulate(levels, axis=-1)
     held = np.full(values.shape, -1, np.int64)
-    starts = np.flatnonzero(np.diff(highest, prepend=-1))
+    starts = np.flatnonzero(np.diff(highest, prepend=-2))
     for start, end in zip(starts.tolist(), [*starts.tolist()[1:], n], strict=True):
         among = np.where(levels[start:end] == highest[start], values[..., start:end], -np.inf)
         held[..., start:end] = _best_so_far(among, start)

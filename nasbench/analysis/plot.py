@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from nasbench.system.files import replacing
@@ -33,7 +34,7 @@ def line_of(i: int) -> dict[str, Any]:
 
 def draw(
     summary: dict[str, Any],
-    paths: list[str | os.PathLike[str]],
+    paths: Sequence[str | os.PathLike[str]],
     *,
     center: Literal["mean", "median"] = "mean",
     x: Literal["log", "linear"] = "log",
@@ -79,7 +80,7 @@ def draw(
         axes.set(
             xscale=x,
             xlim=(at[0], at[-1] if at[-1] > at[0] else None),
-            xlabel=_budget_axis(summary),
+            xlabel=budget_axis(summary),
             ylabel=f"{center} validation regret (percentage points)",
         )
         axes.set_yscale("symlog", linthresh=_LINEAR_BELOW, linscale=0.6)
@@ -103,8 +104,8 @@ def draw(
                 figure.savefig(temporary, format=ending, metadata=metadata)
 
 
-def _budget_axis(summary: dict[str, Any]) -> str:
-    """Return the name of the budget axis; positions in seconds are drawn in hours."""
+def budget_axis(summary: dict[str, Any]) -> str:
+    """Return the name of the budget axis of a summary; positions in seconds are drawn in hours."""
     workers = summary["workers"]
     name = {"evaluations": "evaluations, repeats counted", "seconds": "simulated hours", "epochs": "training epochs"}
     return name[summary["budget"]["unit"]] + (f", {workers} workers" if workers > 1 else "")

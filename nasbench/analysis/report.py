@@ -24,6 +24,7 @@ from nasbench.analysis import (
     running_time,
     unique_architectures,
 )
+from nasbench.analysis.front_report import front_grid, summarise_fronts
 from nasbench.errors import AnalysisError, ComparisonError, NotRecordedError
 from nasbench.search.compare import Comparison
 from nasbench.search.history import History
@@ -115,6 +116,7 @@ def summarise(comparison: Comparison, *, target: float = 0.001) -> dict[str, Any
         "algorithms": algorithms,
         "random_search_law": _law(comparison, positions),
         "duels": [duel._asdict() for duel in duels(final)],
+        "fronts": summarise_fronts(comparison, positions),
     }
     return {name: _rounded(value) for name, value in summary.items()}
 
@@ -208,15 +210,28 @@ def render(summary: dict[str, Any]) -> Group:
     """
     from rich.console import Group
 
-    return Group(_grid_of(summary), _legend(summary), *([_duel_grid(summary)] if summary["duels"] else []))
+    return Group(_grid_of(summary), _legend(summary), *_further(summary))
 
 
 def width_of(summary: dict[str, Any]) -> int:
     """Return how many characters wide :func:`render` needs to be for no name to be cut: 80, or more."""
     from rich.console import Console
 
-    grids = [_grid_of(summary), *([_duel_grid(summary)] if summary["duels"] else [])]
+    grids = [_grid_of(summary), *_further(summary)]
     return max(80, *(Console(width=10_000).measure(grid).maximum for grid in grids))
+
+
+def _further(summary: dict[str, Any]) -> list[Grid]:
+    """Return the table of fronts, if there are several objectives, and that of duels, if there are two algorithms."""
+    fronts = [front_grid(summary, _grid(f"\nfronts of {_objectives(summary)}"))] if summary["fronts"] else []
+    return [*fronts, *([_duel_grid(summary)] if summary["duels"] else [])]
+
+
+def _objectives(summary: dict[str, Any]) -> str:
+    """Name objectives and constraints."""
+    fronts = summary["fronts"]
+    names = " and ".join(metric["name"] for metric in fronts["objectives"])
+    return ", ".join([names, *fronts["constraints"]])
 
 
 def _grid_of(summary: dict[str, Any]) -> Grid:

@@ -71,6 +71,7 @@ def do(options: argparse.Namespace) -> None:
     """Run the command."""
     from rich.console import Console
 
+    from nasbench.analysis.front_plot import draw_fronts
     from nasbench.analysis.plot import draw
     from nasbench.analysis.report import render, summarise, width_of
     from nasbench.benchmark import load
@@ -99,12 +100,16 @@ def do(options: argparse.Namespace) -> None:
         comparison = compare(settings, out, processes=options.processes, progress=progress, force=options.force)
     summary = summarise(comparison, target=options.target / 100)
     write_json(out / "summary.json", summary)
-    draw(summary, [out / "curves.png", out / "curves.pdf"], center=options.center, x=options.x)
+    pictures = [out / "curves.png", out / "curves.pdf"]
+    draw(summary, pictures[:2], center=options.center, x=options.x)
+    if summary["fronts"]:
+        pictures += [out / "fronts.png", out / "fronts.pdf"]
+        draw_fronts(summary, pictures[2:], x=options.x)
     console = Console()
     if not console.is_terminal:  # a file or a pipe is as wide as it needs to be
         console = Console(width=width_of(summary))
-    names = ("summary.json", "curves.png", "curves.pdf", "histories/", "manifest.json")
-    tell(options, summary, lambda: console.print(render(summary)), [out / name for name in names])
+    paths = [out / "summary.json", *pictures, out / "histories/", out / "manifest.json"]
+    tell(options, summary, lambda: console.print(render(summary)), paths)
 
 
 def _budget(text: str) -> Budget:

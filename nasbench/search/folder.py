@@ -28,7 +28,7 @@ PART = 25
 _MAY_CHANGE = {"algorithms", "runs", "nasbench"}
 # What a manifest of an early version does not say.
 _BEFORE: dict[str, Any] = {"workers": 1, "objectives": [], "constraints": []}
-_DRAWN = ("summary.json", "curves.png", "curves.pdf")
+_DRAWN = ("summary.json", "curves.png", "curves.pdf", "fronts.png", "fronts.pdf")
 _NAME = re.compile(r"(.+)-([0-9a-f]{12})-([0-9]{6,12})-([0-9]{6,12})\.h5")
 
 Asked = dict[str, Any]

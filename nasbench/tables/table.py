@@ -323,6 +323,8 @@ class Table:
         Raises:
             NotRecordedError: There is no such metric, or nothing says whether more of it is better.
         """
+        if name in _ACCURACIES and name in self.metrics:  # stored as counts of images, answered as fractions
+            return METRICS[name]
         if name in COUNTS and name not in self._file.columns:
             return METRICS[name]
         return Metric(name, self.info(name).unit, self.better(name))

@@ -277,11 +277,24 @@ def test_positions_must_be_finite_and_rise(table: Table, positions: Any) -> None
         regret_curves([make_history(table, [0], [0.5])], table, positions)
 
 
-def test_fidelities_are_not_compared_as_equals(table: Table) -> None:
+def test_a_fidelity_that_the_benchmark_lacks_is_refused(table: Table) -> None:
     mixed = make_history(table, [0, 1], [0.5, 0.6])
     mixed.epochs[0] = 100
-    with pytest.raises(AnalysisError, match=r"at 2 fidelities, such as \(200, 100\) and \(200, 200\)"):
+    with pytest.raises(AnalysisError, match=r"at \(200, 100\) \(schedule, epoch\), which .* does not have"):
         regret_curves([mixed], table, [1])
+
+
+def test_what_is_held_where_fidelities_and_constraints_differ() -> None:
+    """By hand: the best at the highest fidelity so far, the first of equals; what is not allowed is never held."""
+    values = [0.5, 0.7, 0.6, 0.3, 0.9, 0.3, 0.4]
+    assert incumbents(values).tolist() == [0, 1, 1, 1, 4, 4, 4]
+    ranks = [0, 0, 0, 1, 0, 1, 1]
+    assert incumbents(values, ranks).tolist() == [0, 1, 1, 3, 3, 3, 6]
+    assert incumbents(values, [2, 1, 1, 0, 2, 2, 3]).tolist() == [0, 0, 0, 0, 4, 4, 6]
+    allowed = [False, False, True, False, True, True, False]
+    assert incumbents(values, None, allowed).tolist() == [-1, -1, 2, 2, 4, 4, 4]
+    assert incumbents(values, ranks, allowed).tolist() == [-1, -1, 2, 2, 4, 5, 5]
+    assert incumbents(values, ranks, [False] * 7).tolist() == [-1] * 7
 
 
 def test_runs_and_means_are_not_compared(table: Table) -> None:

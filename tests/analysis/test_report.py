@@ -18,11 +18,12 @@ import pytest
 from rich.console import Console
 
 from nasbench import Budget, History, Rules, Table, load, registry
-from nasbench.analysis import random_search_law
+from nasbench.analysis import random_search_clock_law, random_search_law
 from nasbench.analysis.report import render, summarise, width_of
 from nasbench.errors import ComparisonError
 from nasbench.search.compare import Algorithm, Comparison, Settings, compare
 from nasbench.tables import SOURCE_FIELDS, Column, DatasetContent, TableContent, write
+from nasbench.types import Constraint
 
 NAMES = ("random_search", "regularized_evolution", "local_search:initial=2")
 MISSING = 2**16 - 1
@@ -122,8 +123,8 @@ def show(summary: dict[str, Any], width: int = 80) -> str:
 
 def test_the_summary_has_these_parts(summary: dict[str, Any], comparison: Comparison) -> None:
     assert set(summary) == {
-        *("benchmark", "judged_by", "budget", "rules", "runs", "seed", "confidence", "positions", "algorithms"),
-        *("random_search_law", "duels"),
+        *("benchmark", "judged_by", "budget", "rules", "workers", "runs", "seed", "confidence", "positions"),
+        *("algorithms", "random_search_law", "duels", "fronts"),
     }
     assert summary["benchmark"] == {
         "name": "nasbench201 (cifar10)",
@@ -141,7 +142,7 @@ def test_the_summary_has_these_parts(summary: dict[str, Any], comparison: Compar
     for found in summary["algorithms"].values():
         assert set(found) == {
             *("validation_regret", "test_regret", "target", "evaluations", "unique_architectures"),
-            *("simulated_seconds", "incumbents_seen_whole", "curve"),
+            *("simulated_seconds", "utilisation", "incumbents_seen_whole", "curve"),
         }
         assert found["test_regret"] is None
         assert set(found["validation_regret"]) == {"mean", "median", "interquartile_mean"}
@@ -225,11 +226,15 @@ def test_the_law_stands_beside_draws_that_cost_and_nothing_else(summary: dict[st
     for i, changes in enumerate(
         (
             {"rules": Rules("run", repeats_cost=False)},
-            {"budget": Budget(90_000, "seconds")},
             {"budget": Budget(2000, "epochs")},
+            {"constraints": (Constraint("parameters", most=500_000),)},
+            {"workers": 2},
         )
     ):
         assert summarise(compare_in(tmp_path / str(i), NAMES[0], **changes))["random_search_law"] is None
+    clock = summarise(compare_in(tmp_path / "clock", NAMES[0], budget=Budget(90_000, "seconds"), workers=2))
+    law = random_search_clock_law(table, clock["positions"], workers=2)
+    assert clock["random_search_law"]["mean"] == pytest.approx(law.mean.tolist())
     mean = summarise(compare_in(tmp_path / "mean", NAMES[0], rules=Rules("mean")))
     law = random_search_law(table, mean["positions"], observe="mean")
     assert mean["judged_by"] == "means"
