@@ -27,6 +27,8 @@ from surrogates.models.gaussian_process import GroupedGaussianProcess
 _LEARN_FROM, _ITERATIONS = 100, 15
 _RHO = 0.05
 """The weight of the sum in the augmented Tchebycheff function, as in the paper."""
+_STEPS = 10
+"""Weights are whole tenths."""
 _QUANTILES: Floats = ndtri((np.arange(32) + 0.5) / 32)
 """Of a prediction, in standard deviations: improvements are averaged over them."""
 
@@ -34,13 +36,13 @@ _QUANTILES: Floats = ndtri((np.arange(32) + 0.5) / 32)
 class ParEGO(ModelBasedSearch):
     """Evaluate the neighbour of one of the best that promises the largest improvement of a weighted objective.
 
-    For each trial of a batch weights of the objectives are drawn, uniformly from all that sum to one, where the paper
-    has a grid of them. What is minimised is the largest of the weighted objectives, plus a twentieth of their sum.
-    Objectives go from 0 to 1 by the normal quantiles of their ranks among what was told, where the paper goes by their
-    values: accuracies have a long lower tail. Where the paper learns the weighted objective, here each metric that
-    needs training is learnt by a Gaussian process of its own, whose noise is left out; what ``known`` tells is taken
-    as it is. An improvement counts as far as all constraints hold; until a trial has kept them all, candidates are
-    chosen that violate them least. So do those, by the weighted objective, where none promises an improvement.
+    For each trial of a batch the weights of the objectives are drawn: tenths that sum to one, all such vectors equally
+    likely. What is minimised is the largest of the weighted objectives, plus a twentieth of their sum. Objectives go
+    from 0 to 1 by the normal quantiles of their ranks among what was told, where the paper goes by their values:
+    accuracies have a long lower tail. Where the paper learns the weighted objective, here each metric that needs
+    training is learnt by a Gaussian process of its own, whose noise is left out; what ``known`` tells is taken as it
+    is. An improvement counts as far as all constraints hold. Where no candidate promises one, the smallest expected
+    value wins among those that are most likely to keep them; until a trial has kept them, who violates them least.
 
     The candidates are the neighbours of the best by NSGA-II's order (:func:`baselines.ranking.ranked`); when all of
     them were evaluated, those of the other searchers that learn, see ModelBasedSearch.
@@ -74,7 +76,7 @@ class ParEGO(ModelBasedSearch):
         encoding: str = "graph",
         initial: int = 10,
         batch: int = 5,
-        parents: int = 10,
+        parents: int = 20,
     ) -> None:
         if parents < 1:
             raise ValueError(f"parents must be at least 1, got {parents}.")
@@ -88,6 +90,7 @@ class ParEGO(ModelBasedSearch):
         self._features = Features(space, encoding)
         self._members: list[Member] = []
         self._values: list[Mapping[str, float]] = []
+        self._looked_up: dict[Architecture, dict[str, float]] = {}
 
     def tell(self, trial: Trial, values: Mapping[str, float]) -> None:  # type: ignore[override]
         """Remember what the next batch will be learnt from."""
@@ -112,20 +115,21 @@ class ParEGO(ModelBasedSearch):
         if not len(candidates):
             return []
         promises = self._promises(candidates)
+        left = np.arange(len(candidates))
         chosen: list[int] = []
         for _ in range(min(self.batch, len(candidates))):
-            worth = promises.worth(self._rng.dirichlet(np.ones(len(self.objectives))))
-            worth[chosen] = -np.inf
-            chosen.append(int(worth.argmax()))
+            best = promises.of(left).worth(_weights(len(self.objectives), self._rng)).argmax()
+            chosen.append(int(left[best]))
+            left = np.delete(left, best)
         return [tuple(architecture) for architecture in candidates[chosen[::-1]].tolist()]
 
     def _promises(self, candidates: Choices) -> _Promises:
-        known = [] if self.known is None else [self.known(tuple(row)) for row in candidates.tolist()]
+        known = [self._known(tuple(row)) for row in candidates.tolist()]
         names = dict.fromkeys([*self._goals.signs, *(name for name, *_ in self._goals.bounds)])
         outlook: dict[str, _Outlook] = {}
         for name in names:
             told = np.array([values[name] for values in self._values])
-            if known and name in known[0]:
+            if name in known[0]:
                 outlook[name] = _exact(told, np.array([values[name] for values in known]))
             elif (told == told[0]).all():
                 outlook[name] = _exact(told, np.full(len(candidates), told[0]))
@@ -140,6 +144,14 @@ class ParEGO(ModelBasedSearch):
         return _Promises(
             np.stack([each for each, _ in scaled]), np.stack([each for _, each in scaled]), violations, kept
         )
+
+    def _known(self, architecture: Architecture) -> dict[str, float]:
+        """Return what needs no training; most candidates come again in the next batch, and some formulas take long."""
+        found = self._looked_up.get(architecture)
+        if found is None:
+            found = {} if self.known is None else self.known(architecture)
+            self._looked_up[architecture] = found
+        return found
 
     def _learnt(self, told: Floats, candidates: Choices) -> _Outlook:
         """Learn a metric from all that was told."""
@@ -178,14 +190,28 @@ class _Promises(NamedTuple):
     kept: NDArray[np.bool_]
     """Whether all constraints were, shape (n,)."""
 
+    def of(self, places: NDArray[np.intp]) -> _Promises:
+        """Return those of some candidates."""
+        return self._replace(losses=self.losses[:, places], violations=self.violations[places])
+
     def worth(self, weights: Floats) -> Floats:
         """Return how much each candidate is worth an evaluation, shape (candidates,)."""
         if not self.kept.any():
             return np.asarray(-self.violations.mean(axis=1))
         losses = tchebycheff(self.losses, weights)
         best = tchebycheff(self.told[:, self.kept], weights).min()
-        improvements = (np.maximum(best - losses, 0) * (self.violations == 0)).mean(axis=1)
-        return np.asarray(improvements if improvements.any() else -losses.mean(axis=1))
+        allowed = self.violations == 0
+        improvements = (np.maximum(best - losses, 0) * allowed).mean(axis=1)
+        if improvements.any():
+            return np.asarray(improvements)
+        chances = allowed.mean(axis=1)
+        return np.where(chances == chances.max(), -losses.mean(axis=1), -np.inf)
+
+
+def _weights(n: int, rng: np.random.Generator) -> Floats:
+    """Draw n tenths that sum to one, all such vectors equally likely: as n - 1 bars among n + 9 places cut them."""
+    bars = np.sort(rng.choice(n + _STEPS - 1, n - 1, replace=False))
+    return (np.diff([-1, *bars.tolist(), n + _STEPS - 1]) - 1) / _STEPS
 
 
 def tchebycheff(losses: Floats, weights: Floats) -> Floats:
