@@ -13,6 +13,7 @@ from nasbench import registry
 SEARCHERS = registry.names("searchers")
 SOURCES = (
     *("run-all.sh", "reinforce.py", "algo_201.yaml", "the script", "naszilla", "Ours.", "Ours:", "(ours"),
+    *("Deb et al.", "the authors' code", "pymoo", "MnasNet"),
     *("the paper", "HpBandSter", "syne-tune", "Zoph & Le", "NASNet", "NNI", "Kocsis & Szepesvari"),
 )
 GIVEN = ("fidelities", "objectives", "constraints", "known")
