@@ -13,9 +13,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.brackets import Anchor, Schedule, Sizes
-from baselines.candidates import Candidate
 from baselines.hyperband import Hyperband
+from baselines.parts.brackets import Anchor, Schedule, Sizes
+from baselines.parts.candidates import Candidate
 from nasbench.spaces import SearchSpace
 from nasbench.types import Architecture, Fidelity, Seed, Trial
 
@@ -66,15 +66,15 @@ class BOHB(Hyperband):
         min_bandwidth: No bandwidth is lower. 0.001 in HpBandSter, 0.3 in NATS-Bench and nas_benchmarks. (The
             bandwidth_factor of these does not apply to decisions without an order.)
         eta: See :class:`baselines.hyperband.Hyperband`. 3 in HpBandSter.
-        schedule: See :func:`baselines.brackets.ladder`. Ours.
-        first_epoch: See :func:`baselines.brackets.ladder`. Ours: what the benchmark has.
-        anchor: See :func:`baselines.brackets.ladder`. ``"last"`` as in HpBandSter.
-        sizes: See :func:`baselines.brackets.bracket_sizes`. ``"hpbandster"`` as in HpBandSter.
+        schedule: See :func:`baselines.parts.brackets.ladder`. Ours.
+        first_epoch: See :func:`baselines.parts.brackets.ladder`. Ours: what the benchmark has.
+        anchor: See :func:`baselines.parts.brackets.ladder`. ``"last"`` as in HpBandSter.
+        sizes: See :func:`baselines.parts.brackets.bracket_sizes`. ``"hpbandster"`` as in HpBandSter.
         resume: See :class:`baselines.hyperband.Hyperband`. False as in HpBandSter, which trains anew.
 
     Raises:
         ValueError: ``bandwidth`` is unknown, a number makes no sense, or the rungs make none: see
-            :func:`baselines.brackets.ladder`.
+            :func:`baselines.parts.brackets.ladder`.
     """
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {

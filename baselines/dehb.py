@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.bracket_search import Bracket
-from baselines.brackets import Anchor, Schedule, bracket_sizes, ladder
-from baselines.candidates import Candidate, Candidates
+from baselines.parts.bracket_search import Bracket
+from baselines.parts.brackets import Anchor, Schedule, bracket_sizes, ladder
+from baselines.parts.candidates import Candidate, Candidates
 from nasbench.spaces import SearchSpace
 from nasbench.types import Architecture, Fidelity, Seed, Trial
 
@@ -61,12 +61,12 @@ class DEHB:
         mutation_factor: How far a mutant is from the first of its three parents. 0.5 in dehb.
         crossover: Chance of a decision to come from the mutant. 0.5 in dehb (crossover_prob).
         eta: See :class:`baselines.hyperband.Hyperband`. 3 in dehb.
-        schedule: See :func:`baselines.brackets.ladder`. Ours.
-        first_epoch: See :func:`baselines.brackets.ladder`. Ours: what the benchmark has.
-        anchor: See :func:`baselines.brackets.ladder`. ``"last"`` as in dehb.
+        schedule: See :func:`baselines.parts.brackets.ladder`. Ours.
+        first_epoch: See :func:`baselines.parts.brackets.ladder`. Ours: what the benchmark has.
+        anchor: See :func:`baselines.parts.brackets.ladder`. ``"last"`` as in dehb.
 
     Raises:
-        ValueError: A number makes no sense, or the rungs make none: see :func:`baselines.brackets.ladder`.
+        ValueError: A number makes no sense, or the rungs make none: see :func:`baselines.parts.brackets.ladder`.
     """
 
     def __init__(

@@ -33,7 +33,7 @@ def made(kind: Any, space: SearchSpace, seed: Seed, **arguments: Any) -> Searche
     offered: dict[str, Any] = {
         "fidelities": landscape.fidelities,
         "objectives": OBJECTIVES,
-        "constraints": (Constraint("flops", most=float(2**62)),),
+        "constraints": (Constraint("flops", most=float(2**62)), Constraint("latency", most=0.003)),
         "known": Known(landscape, ["latency", "flops"]),
     }
     given = {name: value for name, value in offered.items() if name in inspect.signature(kind).parameters}

@@ -14,6 +14,7 @@ SEARCHERS = registry.names("searchers")
 SOURCES = (
     *("run-all.sh", "reinforce.py", "algo_201.yaml", "the script", "naszilla", "Ours.", "Ours:", "(ours"),
     *("the paper", "HpBandSter", "syne-tune", "Zoph & Le", "NASNet", "NNI", "Kocsis & Szepesvari", "Optuna", "dehb"),
+    *("Deb et al.", "the authors' code", "pymoo", "MnasNet"),
 )
 GIVEN = ("fidelities", "objectives", "constraints", "known")
 """What comparisons hand out has no default of ours."""
