@@ -42,7 +42,7 @@ def draw(
     """Draw the curves of a summary, and write them in the format of each path's ending, without dates.
 
     Args:
-        summary: What :func:`nasbench.analysis.report.summarise` returned.
+        summary: What :func:`nasbench.analysis.summary.summarise` returned.
         paths: Files to write, ``.png`` or ``.pdf``.
         center: ``"mean"`` with its 95 % interval, or ``"median"`` with the quartiles.
         x: Scale of the budget axis.
