@@ -15,7 +15,8 @@ from nasbench import registry
 from nasbench.errors import NotRecordedError, unknown_name
 from nasbench.single_metrics import SingleMetrics
 from nasbench.spaces import SearchSpace
-from nasbench.tables.table import Curve, Table
+from nasbench.tables.row_reader import Curve
+from nasbench.tables.table import Table
 from nasbench.types import Architecture, Fidelity, Metrics, Origin
 from surrogates.benchmark.saved import Saved, load
 from surrogates.benchmark.surrogate import ACCURACIES, About, Surrogate
