@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nasbench.analysis.front_report import front_grid
+from nasbench.analysis.plot import law_name
 
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table as Grid
 
-_LAWS = {"evaluations": "exact law", "seconds": "law on the clock"}
 _ORIGIN = {
     "recorded": "",
     "predicted": "All values are PREDICTED by a surrogate, not measured. ",
@@ -107,7 +107,9 @@ def _legend(summary: dict[str, Any]) -> str:
     judge = ", by runs that the search did not see" if summary["judged_by"] == "unseen runs" else ""
     whole = {label: found["incumbents_seen_whole"] for label, found in summary["algorithms"].items()}
     exhausted = ", ".join(f"{label} {count:,}" for label, count in whole.items() if count)
-    must = f"Random search must have {_points(law['mean'][-1])} ({_LAWS[unit]}). " if law and law["mean"][-1] else ""
+    must = (
+        f"Random search must have {_points(law['mean'][-1])} ({law_name(summary)}). " if law and law["mean"][-1] else ""
+    )
     return (
         f"{_ORIGIN[benchmark['origin']]}incumbent: the best seen at the highest fidelity evaluated so far. regret: "
         f"{zero}, minus that of the incumbent{judge}; in percentage points. Mean over runs, median, interquartile "
