@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from heapq import heappop, heappush, heappushpop
 from typing import Any, ClassVar, Literal
 
-from baselines.brackets import Schedule, ladder
-from baselines.candidates import Candidate, Candidates
+from baselines.parts.brackets import Schedule, ladder
+from baselines.parts.candidates import Candidate, Candidates
 from nasbench.spaces import SearchSpace
 from nasbench.types import Fidelity, Seed, Trial
 
@@ -43,16 +43,16 @@ class ASHA:
         seed: Seed of the draws.
         fidelities: All of the benchmark's, rising.
         eta: One of so many is promoted, and rungs are a factor of so much apart. 4 in the paper's experiments.
-        schedule: See :func:`baselines.brackets.ladder`. Ours.
-        first_epoch: See :func:`baselines.brackets.ladder`; the rungs are it times powers of eta, as in the paper, and
-            the last epoch. An early-stopping rate s of the paper is a first epoch eta^s times as high. Ours: what
-            the benchmark has; 1/256 of the last epoch in the paper's experiments.
+        schedule: See :func:`baselines.parts.brackets.ladder`. Ours.
+        first_epoch: See :func:`baselines.parts.brackets.ladder`; the rungs are it times powers of eta, as in the
+            paper, and the last epoch. An early-stopping rate s of the paper is a first epoch eta^s times as high.
+            Ours: what the benchmark has; 1/256 of the last epoch in the paper's experiments.
         variant: ``"promotion"``, as in the paper, or ``"stopping"``.
         resume: Whether a promoted candidate goes on with its training, so that only the difference is paid, or is
             trained anew. True as in syne-tune.
 
     Raises:
-        ValueError: ``variant`` is unknown, or the rungs make no sense: see :func:`baselines.brackets.ladder`.
+        ValueError: ``variant`` is unknown, or the rungs make no sense: see :func:`baselines.parts.brackets.ladder`.
     """
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from baselines.bracket_search import BracketSearch
-from baselines.brackets import Anchor, Schedule, Sizes, bracket_sizes, ladder
+from baselines.parts.bracket_search import BracketSearch
+from baselines.parts.brackets import Anchor, Schedule, Sizes, bracket_sizes, ladder
 from nasbench.spaces import SearchSpace
 from nasbench.types import Fidelity, Seed
 
@@ -39,16 +39,16 @@ class Hyperband(BracketSearch):
         seed: Seed of the draws.
         fidelities: All of the benchmark's, rising.
         eta: One of so many is promoted, and rungs are a factor of so much apart. 3 in the paper and in all four codes.
-        schedule: See :func:`baselines.brackets.ladder`. Ours.
-        first_epoch: See :func:`baselines.brackets.ladder`. Ours: what the benchmark has.
-        anchor: See :func:`baselines.brackets.ladder`. ``"last"`` as in the paper.
-        sizes: How many candidates are on each rung: see :func:`baselines.brackets.bracket_sizes`. ``"paper"``: those of
-            the paper.
+        schedule: See :func:`baselines.parts.brackets.ladder`. Ours.
+        first_epoch: See :func:`baselines.parts.brackets.ladder`. Ours: what the benchmark has.
+        anchor: See :func:`baselines.parts.brackets.ladder`. ``"last"`` as in the paper.
+        sizes: How many candidates are on each rung: see :func:`baselines.parts.brackets.bracket_sizes`. ``"paper"``:
+            those of the paper.
         resume: Whether a promoted candidate goes on with its training, so that only the difference is paid, or is
             trained anew. True as in syne-tune; HpBandSter and SMAC3 pay in full.
 
     Raises:
-        ValueError: ``sizes`` is unknown, or the rungs make no sense: see :func:`baselines.brackets.ladder`.
+        ValueError: ``sizes`` is unknown, or the rungs make no sense: see :func:`baselines.parts.brackets.ladder`.
     """
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {

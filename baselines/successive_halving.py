@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from baselines.bracket_search import BracketSearch
-from baselines.brackets import Anchor, Schedule, ladder
+from baselines.parts.bracket_search import BracketSearch
+from baselines.parts.brackets import Anchor, Schedule, ladder
 from nasbench.spaces import SearchSpace
 from nasbench.types import Fidelity, Seed
 
@@ -38,15 +38,15 @@ class SuccessiveHalving(BracketSearch):
             the paper (Li et al. 2018) and in HpBandSter.
         eta: One of so many is promoted, and rungs are a factor of so much apart. 3 as in HpBandSter, SMAC3 and
             syne-tune (4 in the experiments of Li et al. 2020).
-        schedule: See :func:`baselines.brackets.ladder`. Ours.
-        first_epoch: See :func:`baselines.brackets.ladder`. Ours: what the benchmark has.
-        anchor: See :func:`baselines.brackets.ladder`. ``"first"`` as in the paper (Li et al. 2020), whose rungs are
-            the first epoch times powers of eta.
+        schedule: See :func:`baselines.parts.brackets.ladder`. Ours.
+        first_epoch: See :func:`baselines.parts.brackets.ladder`. Ours: what the benchmark has.
+        anchor: See :func:`baselines.parts.brackets.ladder`. ``"first"`` as in the paper (Li et al. 2020), whose rungs
+            are the first epoch times powers of eta.
         resume: Whether a promoted candidate goes on with its training, so that only the difference is paid, or is
             trained anew. True as in syne-tune and MF-NAS; HpBandSter and SMAC3 pay in full.
 
     Raises:
-        ValueError: ``candidates`` is too low, or the rungs make no sense: see :func:`baselines.brackets.ladder`.
+        ValueError: ``candidates`` is too low, or the rungs make no sense: see :func:`baselines.parts.brackets.ladder`.
     """
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {

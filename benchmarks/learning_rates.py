@@ -10,7 +10,7 @@ from pathlib import Path
 
 from _page import fill
 
-from nasbench.analysis.report import summarise
+from nasbench.analysis.summary import summarise
 from nasbench.search.compare import Algorithm, Settings, compare
 from nasbench.types import Budget
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.models.adam import Adam
+from baselines.parts.adam import Adam
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]

@@ -19,7 +19,9 @@ def add(commands: Commands) -> None:
     parser.add_argument("table", help="name or path")
     parser.add_argument("kind", choices=registry.names("attachments"), help="format of the file")
     parser.add_argument("source", type=Path, help="the file")
-    parser.add_argument("--dataset", help="image dataset that plain columns belong to; the table's first by default")
+    parser.add_argument(
+        "--dataset", help="image dataset that plain columns or latencies of devices belong to; the first by default"
+    )
     parser.add_argument("--out", type=Path, required=True, help="the .h5 file to write")
     parser.add_argument("--force", action="store_true", help="replace --out if it exists")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nasbench import registry
-from nasbench.errors import ComparisonError, MissingPackageError
+from nasbench.errors import ComparisonError, MissingPackageError, unknown_name
 from nasbench.metrics import Metric
 from nasbench.search.loop import check_methods
 from nasbench.search.objectives import Known
@@ -27,7 +27,8 @@ class Algorithm(NamedTuple):
     """A searcher and its arguments.
 
     Written as ``regularized_evolution`` (a registered searcher) or ``my_search.py:MySearcher`` (a class in a file),
-    either followed by ``:population_size=50,sample_size=10`` to set arguments.
+    either followed by ``:population_size=50,sample_size=10`` to set arguments, by ``:naszilla`` for the arguments that
+    the class has under that name in its ``presets``, or by ``:naszilla,sample_size=5`` for both.
     """
 
     text: str
@@ -45,7 +46,8 @@ class Algorithm(NamedTuple):
         """Read one algorithm.
 
         Raises:
-            ComparisonError: The text is not of that form, or there is no such file.
+            ComparisonError: The text is not of that form, or there is no such file or preset.
+            UnknownNameError: A preset is named of a searcher that nobody registered.
         """
         source, _, settings = text.partition(":")
         attribute = ""
@@ -55,14 +57,15 @@ class Algorithm(NamedTuple):
                 raise ComparisonError(f"{text!r}: write FILE.py:CLASS, such as my_search.py:MySearcher.")
             if not os.path.isfile(source):
                 raise ComparisonError(f"{text!r}: there is no file {source!r} in {os.getcwd()}.")
-        if settings and not re.fullmatch(r"\w+=[\w.+-]+(,\w+=[\w.+-]+)*", settings):
+        if settings and not re.fullmatch(r"\w+(=[\w.+-]+)?(,\w+=[\w.+-]+)*", settings):
             raise ComparisonError(
                 f"{text!r}: arguments are written NAME=VALUE,NAME=VALUE, such as "
                 "regularized_evolution:population_size=50,sample_size=10."
             )
-        if not attribute:
-            return cls(text, source, attribute, settings, None)
-        return cls(text, os.path.abspath(source), attribute, settings, _sha256(source))
+        path, sha256 = (os.path.abspath(source), _sha256(source)) if attribute else (source, None)
+        algorithm = cls(text, path, attribute, settings, sha256)
+        algorithm._preset()  # an unknown one is refused now
+        return algorithm
 
     @property
     def label(self) -> str:
@@ -72,9 +75,26 @@ class Algorithm(NamedTuple):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """Arguments by name; values are read as JSON, or else as text."""
-        pairs = (pair.split("=") for pair in self.settings.split(",") if pair)
-        return {name: _value(value) for name, value in pairs}
+        """Arguments by name: those of the preset, and over them what was set, read as JSON or else as text."""
+        pairs = (pair.split("=") for pair in self.settings.split(",") if "=" in pair)
+        return self._preset() | {name: _value(value) for name, value in pairs}
+
+    def _kind(self) -> Any:
+        """Return the class."""
+        if self.sha256:
+            return _class_in_file(self.source, self.attribute, self.sha256)
+        return registry.find("searchers", self.source)
+
+    def _preset(self) -> dict[str, Any]:
+        """Return the arguments of the preset; none where none is named."""
+        name = self.settings.partition(",")[0]
+        if not name or "=" in name:
+            return {}
+        presets: dict[str, dict[str, Any]] = getattr(self._kind(), "presets", {})
+        if name not in presets:
+            hint = "Other arguments are written NAME=VALUE,NAME=VALUE, such as population_size=50,sample_size=10."
+            raise ComparisonError(f"{self.text!r}: {unknown_name('preset', name, presets, hint=hint)}")
+        return dict(presets[name])
 
     def build(
         self,
@@ -99,11 +119,7 @@ class Algorithm(NamedTuple):
                 arguments or fails; then ``traceback`` holds where.
             SearcherError: It lacks ask() or tell().
         """
-        kind = (
-            _class_in_file(self.source, self.attribute, self.sha256)
-            if self.sha256
-            else registry.find("searchers", self.source)
-        )
+        kind = self._kind()
         try:
             parameters = inspect.signature(kind).parameters
             if "objectives" in parameters and not objectives:

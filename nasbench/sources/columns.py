@@ -11,22 +11,20 @@ the arrays are in the order of the table's rows. Values are kept in the precisio
 
 from __future__ import annotations
 
-import csv
-import gzip
-import hashlib
 import os
 import re
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nasbench import registry
 from nasbench.errors import ConversionError, InvalidArchitectureError
+from nasbench.sources.readers.csv_lines import csv_lines, number
+from nasbench.sources.readers.npz_arrays import Npz
+from nasbench.sources.readers.raw_file import opened
 from nasbench.spaces import SearchSpace
 from nasbench.system.files import checked_path
 from nasbench.tables import Column, TableFile
@@ -34,13 +32,9 @@ from nasbench.tables.attach import Attachment, check_name
 from nasbench.types import Architecture
 
 _HEADER = re.compile(r"([^\[\]]*?)\s*(?:\[([^\[\]]*)\])?")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _CHOICES = re.compile(r"\d{1,9}(\s*,\s*\d{1,9})+", re.ASCII)
 _INDEX = re.compile(r"\d{1,9}", re.ASCII)
-_LONGEST_LINE = 2**20
-_NPY_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-# Integers beyond this are not all floats.
-_EXACT = 2**53
+_ARCHITECTURES = "architectures"
 
 
 class _Name(NamedTuple):
@@ -67,13 +61,8 @@ def read(source: str | os.PathLike[str], table: TableFile) -> Attachment:
         read_columns = _read_npz
     else:
         raise ConversionError(f"{path}: expected a file whose name ends in .csv, .csv.gz or .npz.")
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            file.seek(0)
-            architectures, columns = read_columns(file, path, table, space)
-    except OSError as error:  # also what a damaged gzip file raises
-        raise ConversionError(f"{path}: cannot be read: {error.strerror or error}.") from None
+    with opened(path) as (file, digest):
+        architectures, columns = read_columns(file, path, table, space)
     described = {"name": path.name, "address": "", "licence": f"{path.name}: not stated", "citation": ""}
     return Attachment(
         space.name,
@@ -99,46 +88,24 @@ def _name(header: str, place: str) -> _Name:
 def _read_csv(
     file: IO[bytes], path: Path, table: TableFile, space: SearchSpace
 ) -> tuple[NDArray[np.uint8], dict[str, Column]]:
-    opened = gzip.GzipFile(fileobj=file) if path.name.lower().endswith(".gz") else file
-    lines = csv.reader(_lines(opened, path), strict=True)
-    try:
-        header = [cell.strip() for cell in next(lines, [])]
-        key, names = _header(header, f"{path}, line 1")
-        parse = _parser(header[key], table, space)
-        line_of: dict[Architecture, int] = {}
-        values: list[list[float]] = []
-        for cells in lines:
-            if not cells:
-                continue
-            place = f"{path}, line {lines.line_num}"
-            if len(cells) != len(header):
-                raise ConversionError(f"{place}: {len(cells)} cells, expected {len(header)}, as in line 1.")
-            architecture = parse(cells[key].strip(), f"{place}, column {key + 1} ({header[key]})")
-            if architecture in line_of:
-                raise ConversionError(
-                    f"{place}: {space.format(architecture)} comes twice, first in line {line_of[architecture]}."
-                )
-            line_of[architecture] = lines.line_num
-            values.append([_number(cells[i], place, i, header) for i in names])
-    except csv.Error as error:
-        raise ConversionError(f"{path}, line {lines.line_num}: not readable as CSV: {error}.") from None
-    except (EOFError, zlib.error) as error:
-        raise ConversionError(f"{path}: cut off or damaged: {error}.") from None
+    lines = csv_lines(file, path)
+    _, header = next(lines)
+    key, names = _header(header, f"{path}, line 1")
+    parse = _parser(header[key], table, space)
+    line_of: dict[Architecture, int] = {}
+    values: list[list[float]] = []
+    for line, cells in lines:
+        place = f"{path}, line {line}"
+        architecture = parse(cells[key].strip(), f"{place}, column {key + 1} ({header[key]})")
+        if architecture in line_of:
+            raise ConversionError(
+                f"{place}: {space.format(architecture)} comes twice, first in line {line_of[architecture]}."
+            )
+        line_of[architecture] = line
+        values.append([number(cells[i], place, i, header[i]) for i in names])
     array = np.array(values, np.float64).reshape(len(values), len(names))
     columns = {name.metric: Column(array[:, i].copy(), name.unit) for i, name in enumerate(names.values())}
     return np.array([*line_of], np.uint8).reshape(len(values), len(space.choices)), columns
-
-
-def _lines(file: IO[bytes] | gzip.GzipFile, path: Path) -> Iterator[str]:
-    number = 0
-    while line := file.readline(_LONGEST_LINE):
-        number += 1
-        if len(line) == _LONGEST_LINE:
-            raise ConversionError(f"{path}, line {number}: longer than {_LONGEST_LINE:,} bytes.")
-        try:
-            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError:
-            raise ConversionError(f"{path}, line {number}: not UTF-8 text.") from None
 
 
 def _header(header: list[str], place: str) -> tuple[int, dict[int, _Name]]:
@@ -188,83 +155,28 @@ def _parser(key: str, table: TableFile, space: SearchSpace) -> Callable[[str, st
     return parse
 
 
-def _number(cell: str, place: str, column: int, header: list[str]) -> float:
-    text = cell.strip()
-    if not text or text.lower() == "nan":
-        return float("nan")
-    value = float(text) if _NUMBER.fullmatch(text) else float("inf")
-    if abs(value) == float("inf"):
-        found = f"{place}, column {column + 1} ({header[column]}): {cell[:60]!r}"
-        raise ConversionError(f"{found}, expected a finite number, or nothing where there is no value.")
-    if abs(value) >= _EXACT and re.fullmatch(r"[+-]?\d+", text) and int(value) != int(text):
-        found = f"{place}, column {column + 1} ({header[column]}): {cell[:60]!r}"
-        raise ConversionError(f"{found} is an integer that a float cannot hold exactly.")
-    return value
-
-
 # NPZ.
 
 
 def _read_npz(
     file: IO[bytes], path: Path, table: TableFile, space: SearchSpace
 ) -> tuple[NDArray[np.uint8], dict[str, Column]]:
-    try:
-        with zipfile.ZipFile(file) as archive:
-            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            if len(members) != len(archive.infolist()):
-                raise ConversionError(f"{path}: two arrays of one name.")
-            if "architectures" in members:
-                raw = _array(archive, members.pop("architectures"), (None, len(space.choices)), path)
-                try:
-                    architectures = space.validated(raw)
-                except InvalidArchitectureError as error:
-                    raise ConversionError(f"{path}, architectures: {error}") from None
-            else:
-                architectures = table.architectures()
-            columns: dict[str, Column] = {}
-            for header, info in members.items():
-                name = _name(header, f"{path}, {header[:100]!r}")
-                if name.metric in columns:
-                    raise ConversionError(f"{path}: {name.metric!r} names two arrays.")
-                values = _array(archive, info, (len(architectures),), path)
-                columns[name.metric] = Column(_floats(values, f"{path}, {header}"), name.unit)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, MemoryError) as error:
-        raise ConversionError(f"{path}: no readable NPZ file: {str(error)[:160]}. Write it with numpy.savez.") from None
+    npz = Npz(file, path)
+    architectures = table.architectures()
+    if _ARCHITECTURES in npz.names:
+        raw = npz.array(_ARCHITECTURES, (None, len(space.choices)))
+        try:
+            architectures = space.validated(raw)
+        except InvalidArchitectureError as error:
+            raise ConversionError(f"{path}, {_ARCHITECTURES}: {error}") from None
+    columns: dict[str, Column] = {}
+    for header in npz.names:
+        if header == _ARCHITECTURES:
+            continue
+        name = _name(header, f"{path}, {header[:100]!r}")
+        if name.metric in columns:
+            raise ConversionError(f"{path}: {name.metric!r} names two arrays.")
+        columns[name.metric] = Column(npz.floats(header, (len(architectures),)), name.unit)
     if not columns:
         raise ConversionError(f"{path}: holds no array of a metric.")
     return architectures, columns
-
-
-def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, shape: tuple[int | None, ...], path: Path) -> NDArray[Any]:
-    """Read one array of numbers, once what it says of itself is what it should be."""
-    place, expected = f"{path}, {info.filename[:100]}", ", ".join("n" if n is None else str(n) for n in shape)
-    try:
-        with archive.open(info) as member:
-            read_header = _NPY_HEADERS[np.lib.format.read_magic(member)]
-            found, _, dtype = read_header(member)
-        fits = len(found) == len(shape) and all(n in (None, m) for n, m in zip(shape, found, strict=True))
-        if dtype.kind not in "iuf" or dtype.itemsize > 8 or not fits:
-            raise ConversionError(
-                f"{place}: expected numbers of at most 64 bits, shape ({expected}); found {dtype} of shape {found}."
-            )
-        with archive.open(info) as member:
-            values = np.lib.format.read_array(member, allow_pickle=False)
-            if member.read(1):
-                raise ConversionError(f"{place}: more data after the array.")
-            return np.asarray(values)
-    except (ConversionError, zipfile.BadZipFile, MemoryError):
-        raise
-    except Exception as error:  # a damaged header may raise anything
-        raise ConversionError(f"{place}: no readable array: {str(error)[:160]}.") from None
-
-
-def _floats(values: NDArray[Any], place: str) -> NDArray[Any]:
-    if values.dtype.kind != "f":
-        wrong = np.flatnonzero((values > _EXACT) | (values < -_EXACT))
-        if len(wrong):
-            raise ConversionError(f"{place}, row {wrong[0]}: {values[wrong[0]]} is too large for an exact float.")
-        return values.astype(np.float64)
-    wrong = np.flatnonzero(np.isinf(values))
-    if len(wrong):
-        raise ConversionError(f"{place}, row {wrong[0]}: {values[wrong[0]]}, expected a finite number, or nan.")
-    return values

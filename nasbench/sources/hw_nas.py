@@ -46,7 +46,7 @@ _VALUES = 2**23
 # What the source has where there is no measurement: Edge TPU latencies of many cells with an operation named none.
 _NOT_MEASURED = -1.0
 
-_SOURCE = {
+SOURCE = {
     "name": "HW-NAS-Bench v1.0",
     "address": "https://github.com/GATECH-EIC/HW-NAS-Bench",
     "licence": "HW-NAS-Bench: MIT, Copyright (c) 2022 GaTech-EIC",
@@ -134,7 +134,7 @@ def read(source: str | os.PathLike[str], table: TableFile) -> Attachment:
         raise ConversionError(f"{path}: nasbench201 holds no image dataset.")
     report = {"reader": "hw-nas-bench, version 1", "values of -1, not measured": unmeasured}
     sha256 = f"{path.name} {hashlib.sha256(data).hexdigest()}"
-    return Attachment(space.name, architectures, datasets, {**_SOURCE, "sha256": sha256}, report)
+    return Attachment(space.name, architectures, datasets, {**SOURCE, "sha256": sha256}, report)
 
 
 def _mapping(value: Any, place: str) -> Mapping[Any, Any]:

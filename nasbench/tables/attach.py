@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,15 @@ from numpy.typing import NDArray
 from nasbench import registry
 from nasbench.errors import ConversionError
 from nasbench.spaces import SearchSpace
-from nasbench.tables import SOURCE_FIELDS, Column, DatasetContent, TableContent, TableFile, read_content
+from nasbench.tables import (
+    SOURCE_FIELDS,
+    Column,
+    DatasetContent,
+    TableContent,
+    TableFile,
+    missing_value,
+    read_content,
+)
 from nasbench.types import Metrics
 
 _NAME = re.compile(r"(?=.*[A-Za-z_])[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}", re.ASCII)
@@ -35,6 +44,8 @@ class Attachment(NamedTuple):
         datasets: By image dataset and metric: columns of floats, shape (n,), nan where there is no value.
         source: The texts of :data:`nasbench.tables.SOURCE_FIELDS`; the licence names what it is the licence of.
         report: What the reader noticed, as JSON.
+        schedules: Whole schedules that the table lacks, by image dataset and length in epochs: columns by metric, as a
+            table file has them below a schedule, shape (n, epochs, runs).
     """
 
     space: str
@@ -42,6 +53,7 @@ class Attachment(NamedTuple):
     datasets: Mapping[str, Mapping[str, Column]]
     source: Mapping[str, str]
     report: Mapping[str, Any]
+    schedules: Mapping[str, Mapping[int, Mapping[str, Column]]] = MappingProxyType({})
 
 
 def attach(table: TableFile, attachment: Attachment) -> TableContent:
@@ -53,8 +65,8 @@ def attach(table: TableFile, attachment: Attachment) -> TableContent:
 
     Raises:
         ConversionError: The two are of different search spaces, or have no architecture or no image dataset in common;
-            the attachment has an architecture twice, a metric that the table has already, or one whose name
-            :func:`check_name` refuses.
+            the attachment has an architecture twice, a metric or schedule that the table has already, or a metric
+            whose name :func:`check_name` refuses.
         InvalidArchitectureError: The attachment has a row that is no architecture.
         TableFileError: The table file is not sound.
         UnknownNameError: The search space is not installed.
@@ -64,23 +76,27 @@ def attach(table: TableFile, attachment: Attachment) -> TableContent:
         raise ConversionError(f"{name} is of search space {attachment.space}, {table.path} of {table.space}.")
     content = read_content(table.path)
     rows, found = _join(content, attachment, space, table.path)
-    if not set(attachment.datasets) & set(content.datasets):
+    given = dict.fromkeys([*attachment.datasets, *attachment.schedules])
+    if not set(given) & set(content.datasets):
         raise ConversionError(
-            f"{name} has metrics on {_list(attachment.datasets)}, but {table.path} is of {_list(content.datasets)}."
+            f"{name} has metrics on {_list(given)}, but {table.path} is of {_list(content.datasets)}."
         )
-    datasets, missing = dict(content.datasets), {}
-    for dataset, added in attachment.datasets.items():
+    datasets, added, missing = dict(content.datasets), {}, {}
+    for dataset in given:
         if dataset not in datasets:
             continue
+        new = DatasetContent(attachment.datasets.get(dataset, {}), attachment.schedules.get(dataset, {}))
+        place = f"{os.path.basename(table.path)} ({dataset})"
+        _check_metrics(new, datasets[dataset], name, f"{place} has already, from {content.source['name']}")
+        new = _spread(new, rows, found)
+        added[dataset] = _by_name(new)
+        missing[dataset] = {metric: n for metric, column in added[dataset].items() if (n := _missing(column))}
         old = datasets[dataset]
-        _check_metrics(added, old, name, f"{os.path.basename(table.path)} ({dataset})", content.source["name"])
-        columns = {metric: _spread(column, rows, found) for metric, column in added.items()}
-        missing[dataset] = {m: int(np.isnan(c.values).sum()) for m, c in columns.items() if np.isnan(c.values).any()}
-        datasets[dataset] = DatasetContent({**old.columns, **columns}, old.schedules)
+        datasets[dataset] = DatasetContent({**old.columns, **new.columns}, {**old.schedules, **new.schedules})
     report = {
         "name": name,
-        "metrics": {dataset: _list(attachment.datasets[dataset]) for dataset in missing},
-        "image datasets left out, for the table lacks them": _list(set(attachment.datasets) - set(missing)) or "none",
+        "metrics": {dataset: _list(columns) for dataset, columns in added.items()},
+        "image datasets left out, for the table lacks them": _list(set(given) - set(added)) or "none",
         "architectures of the source": len(attachment.architectures),
         "architectures of the source left out, for the table lacks them": len(attachment.architectures)
         - len(np.unique(rows[found])),
@@ -134,25 +150,58 @@ def _join(
     return rows, given[rows] == known
 
 
-def _check_metrics(added: Iterable[str], old: DatasetContent, name: str, table: str, origin: str) -> None:
+def _check_metrics(new: DatasetContent, old: DatasetContent, name: str, there: str) -> None:
+    def refuse(what: str) -> None:
+        raise ConversionError(
+            f"{name} brings {what}, which {there}. Nothing is replaced: attach to a table without it."
+        )
+
     taken = {*old.columns, *(metric for metrics in old.schedules.values() for metric in metrics)}
-    for metric in added:
+    for metric in new.columns:
         if metric in taken:
-            raise ConversionError(
-                f"{name} brings the metric {metric!r}, which {table} has already, from {origin}. Nothing is replaced: "
-                "attach to a table without it."
-            )
+            refuse(f"the metric {metric!r}")
         check_name(metric, name)
+    for schedule, metrics in new.schedules.items():
+        if schedule in old.schedules:
+            refuse(f"the schedule of {schedule} epochs")
+        for metric in metrics:
+            if metric in old.columns or metric in new.columns:
+                refuse(f"the metric {metric!r} of schedule {schedule}, as one of a training")
 
 
-def _spread(column: Column, rows: NDArray[np.int64], found: NDArray[np.bool_]) -> Column:
-    values = np.full(len(rows), np.nan, column.values.dtype)
-    values[found] = column.values[rows[found]]
-    return column._replace(values=values)
+def _spread(new: DatasetContent, rows: NDArray[np.int64], found: NDArray[np.bool_]) -> DatasetContent:
+    """Put the values into the rows of the table, and mark the rows without any as missing."""
+
+    def spread(column: Column) -> Column:
+        dtype = column.values.dtype
+        values = np.full((len(rows), *column.values.shape[1:]), missing_value(dtype), dtype)
+        values[found] = column.values[rows[found]]
+        return column._replace(values=values)
+
+    return DatasetContent(
+        {metric: spread(column) for metric, column in new.columns.items()},
+        {schedule: {m: spread(c) for m, c in metrics.items()} for schedule, metrics in new.schedules.items()},
+    )
+
+
+def _by_name(new: DatasetContent) -> dict[str, Column]:
+    """Return all columns, those of a schedule named as :meth:`nasbench.tables.table.Table.describe` names them."""
+    scheduled = {f"{m}@{schedule}": c for schedule, metrics in new.schedules.items() for m, c in metrics.items()}
+    return {**new.columns, **scheduled}
+
+
+def _missing(column: Column) -> int:
+    values = column.values
+    absent = np.isnan(values) if values.dtype.kind == "f" else values == missing_value(values.dtype)
+    return int(absent.sum())
 
 
 def _joined(field: str, old: Mapping[str, str], new: Mapping[str, str]) -> str:
-    return _BETWEEN.get(field, "; ").join(filter(None, (old[field], new[field])))
+    """Return two texts as one; what the table says already, such as the citation of a paper, is not said again."""
+    between = _BETWEEN.get(field, "; ")
+    if f"{between}{new[field]}{between}" in f"{between}{old[field]}{between}":
+        return old[field]
+    return between.join(filter(None, (old[field], new[field])))
 
 
 def _list(names: Iterable[str]) -> str:

@@ -220,7 +220,10 @@ class TableContract(BenchmarkContract):
 
     def test_optimum_is_the_largest_mean_with_all_ties(self, table: Table) -> None:
         """No row is above the optimum, and the architectures it names are exactly those that attain it."""
-        for name in set(_ACCURACIES) & set(table.metrics):
+        longest = max(table.file.schedules, default=0)
+        for name in _ACCURACIES:
+            if f"{name}@{longest}" not in table.describe():
+                continue
             column = table.column(name)
             value, best = table.optimum(name)
             assert value == max(x for x in column.tolist() if x == x)

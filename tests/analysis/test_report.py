@@ -19,7 +19,8 @@ from rich.console import Console
 
 from nasbench import Budget, History, Rules, Table, load, registry
 from nasbench.analysis import random_search_clock_law, random_search_law
-from nasbench.analysis.report import render, summarise, width_of
+from nasbench.analysis.report import render, width_of
+from nasbench.analysis.summary import summarise
 from nasbench.errors import ComparisonError
 from nasbench.search.compare import Algorithm, Comparison, Settings, compare
 from nasbench.tables import SOURCE_FIELDS, Column, DatasetContent, TableContent, write

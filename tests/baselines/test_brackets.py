@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from baselines.brackets import bracket_sizes, ladder
+from baselines.parts.brackets import bracket_sizes, ladder
 from nasbench.types import Fidelity
 
 # NAS-Bench-101 records accuracies half-way and at the end of each of its four schedules.

@@ -11,8 +11,11 @@ import pytest
 from nasbench import registry
 
 SEARCHERS = registry.names("searchers")
-SOURCES = ("run-all.sh", "reinforce.py", "algo_201.yaml", "the script", "naszilla", "Ours.", "Ours:", "(ours)")
-SOURCES += ("the paper", "HpBandSter", "syne-tune")
+SOURCES = (
+    *("run-all.sh", "reinforce.py", "algo_201.yaml", "the script", "naszilla", "Ours.", "Ours:", "(ours"),
+    *("the paper", "HpBandSter", "syne-tune", "Zoph & Le", "NASNet", "NNI", "Kocsis & Szepesvari", "Optuna", "dehb"),
+    *("Deb et al.", "the authors' code", "pymoo", "MnasNet"),
+)
 GIVEN = ("fidelities", "objectives", "constraints", "known")
 """What comparisons hand out has no default of ours."""
 PAGE = Path(__file__).parents[2] / "docs" / "reproduction.md"

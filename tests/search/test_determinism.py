@@ -24,7 +24,7 @@ GOLDEN = Path(__file__).parent / "golden"
 SEARCHERS = registry.names("searchers")
 # They solve linear equations or add up in the order of the machine's library: the same in any process, but not to the
 # last bit on any machine, so that there is no golden file.
-LEARNED = ["bananas", "gp_expected_improvement", "tree_confidence_bound"]
+LEARNED = ["bananas", "gp_expected_improvement", "tree_confidence_bound", "parego", "lstm_reinforce", "ppo"]
 
 
 def searched(name: str, budget: float, seed: Seed, drawn: Seed) -> History:

@@ -261,7 +261,13 @@ def test_the_header_is_enough_to_repeat_a_search():
     header = history.header
     module, name = header["searcher"].split(":")
     again = getattr(import_module(module), name)(table.space, seed=header["searcher_seed"], **header["arguments"])
-    assert header["arguments"] == {"population_size": 7, "sample_size": 3}
+    assert header["arguments"] == {
+        "population_size": 7,
+        "sample_size": 3,
+        "initial": None,
+        "replacement": True,
+        "mutation": "space",
+    }
     assert header["benchmark"]["digest"] == table.digest
     repeated = run(again, table, Budget(**header["budget"]), seed=header["seed"], rules=Rules(**header["rules"]))
     assert repeated == history

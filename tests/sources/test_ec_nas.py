@@ -13,6 +13,7 @@ from _plain_tfrecord import field, framed, payloads, trainings
 
 from nasbench import tables
 from nasbench.errors import ConversionError
+from nasbench.metrics import Metric
 from nasbench.sources.nasbench101.converter import convert
 from nasbench.tables.table import Table
 
@@ -70,6 +71,22 @@ def test_units_epochs_and_source(table: Table) -> None:
     assert table.source["name"] == "EC-NAS, energy_4V9E.tfrecord"
     assert "EC-NAS-Bench" in table.source["address"]
     assert "MIT" in table.source["licence"]
+
+
+@needs_sample
+def test_energy_is_an_objective_of_each_training(table: Table) -> None:
+    """What a search hears is the energy of the run that it saw, not known before; its unit is the source's."""
+    assert table.metric("energy") == Metric("energy", "kWh", "lower")
+    assert table.metric("co2") == Metric("co2", "g", "lower")
+    assert [table.known(name) for name in ("energy", "co2", "parameters")] == [False, False, True]
+    raw = trainings(FILE.read_bytes())
+    hashes = sorted({training["hash"] for training in raw})
+    for schedule in (4, 12, 36, 108):
+        used = [t["evaluations"][2] for t in raw if t["hash"] == hashes[7] and t["epochs"] == schedule]
+        for run, values in enumerate(used):
+            where = {"schedule": schedule, "epoch": schedule, "run": run}
+            assert table.value(table.at_row(7), "energy", **where) == values[6]
+            assert table.query(table.at_row(7), **where).training_time == values[2]
 
 
 @needs_sample

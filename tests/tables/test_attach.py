@@ -162,6 +162,75 @@ def test_no_metric_is_replaced(table: TableFile, metric: str) -> None:
         attach(table, attachment(ALL[:1], [1.0], datasets={"cifar10": {metric: column}}))
 
 
+def schedule(values: ArrayLike, epochs: tuple[int, ...], **changed: Any) -> Column:
+    """A column of counts out of ten, shape (n, epochs, runs)."""
+    return Column(np.asarray(values, np.uint8), "images", epochs, 10, "some", "others")._replace(**changed)
+
+
+def test_a_whole_schedule_is_joined_with_its_epochs_and_runs(table: TableFile, tmp_path: Path) -> None:
+    accuracy = schedule([[[1, 2], [3, 4]], [[5, 6], [7, 255]]], (1, 3))
+    seconds = Column(np.array([[[2.5]], [[1.5]]]), "seconds", (3,))
+    given = attachment(
+        ALL[[7, 3]], [1.0, 2.0], schedules={"cifar10": {3: {"test_accuracy": accuracy, "training_time": seconds}}}
+    )
+    content = attach(table, given)
+    write(tmp_path / "more.h5", content)
+    more = Table(tmp_path / "more.h5")
+    assert [tuple(fidelity) for fidelity in more.fidelities] == [(3, 1), (3, 3), (200, 200)]
+    found = [
+        [more.column("test_accuracy", schedule=3, epoch=e, run=r)[[7, 3]].tolist() for r in (0, 1)] for e in (1, 3)
+    ]
+    assert found[0] == [[0.1, 0.5], [0.2, 0.6]]
+    assert found[1][0] == [0.3, 0.7]
+    assert found[1][1][0] == 0.4
+    assert np.isnan(found[1][1][1])
+    assert more.query(3, schedule=3).training_time == 1.5
+    assert (more.runs(3, schedule=3, epoch=3), more.runs(0, schedule=3)) == ((0,), ())
+    report = content.report["attached 1"]
+    assert report["metrics"] == {"cifar10": "joules, test_accuracy@3, training_time@3"}
+    missing = report["missing values, by metric"]["cifar10"]
+    assert missing == {"joules": 15623, "test_accuracy@3": 4 * 15625 - 7, "training_time@3": 15623}
+    # What was there is there, bit for bit.
+    assert more.info("validation_accuracy").digests == Table(NASBENCH201).info("validation_accuracy").digests
+
+
+def test_schedules_alone_are_enough_and_those_of_other_datasets_left_out(tmp_path: Path) -> None:
+    short = {2: {"test_accuracy": schedule([[[1]]], (2,))}}
+    given = attachment(ALL[:1], [1.0], datasets={}, schedules={"svhn": short, "cifar10": short})
+    content = attach(partial(tmp_path), given)
+    assert [*content.datasets["cifar10"].schedules] == [200, 2]
+    assert content.report["attached 1"]["image datasets left out, for the table lacks them"] == "svhn"
+    with pytest.raises(ConversionError, match=r"meter has metrics on svhn, but .*ten\.h5 is of cifar10"):
+        attach(partial(tmp_path), given._replace(schedules={"svhn": short}))
+
+
+def test_no_schedule_is_replaced_and_no_metric_means_two_things(table: TableFile) -> None:
+    for schedules, message in (
+        (
+            {200: {"test_accuracy": schedule([[[1]]], (200,))}},
+            r"meter brings the schedule of 200 epochs, which .* already",
+        ),
+        (
+            {2: {"latency": Column(np.ones((1, 1, 1)), "seconds", (2,))}},
+            r"meter brings the metric 'latency' of schedule 2",
+        ),
+        (
+            {2: {"joules": Column(np.ones((1, 1, 1)), "joules", (2,))}},
+            r"meter brings the metric 'joules' of schedule 2",
+        ),
+    ):
+        with pytest.raises(ConversionError, match=message):
+            attach(table, attachment(ALL[:1], [1.0], schedules={"cifar10": schedules}))
+
+
+def test_what_is_said_already_is_not_said_again(table: TableFile, tmp_path: Path) -> None:
+    write(tmp_path / "one.h5", attach(table, attachment(ALL[:1], [1.0])))
+    again = attachment(ALL[:1], [1.0], "cifar100", source={**SOURCE, "licence": "CC0"})
+    twice, once = attach(TableFile(tmp_path / "one.h5"), again).source, TableFile(tmp_path / "one.h5").source
+    assert {field for field in SOURCE if twice[field] != once[field]} == {"licence"}
+    assert twice["licence"].endswith("meter: CC0; CC0")
+
+
 @pytest.mark.parametrize("name", ["test_accuracy", "latency", "epoch", "run", "index", "architecture"])
 def test_names_with_a_fixed_meaning_are_refused(name: str) -> None:
     with pytest.raises(ConversionError, match=rf"here: '{name}' has a fixed meaning"):

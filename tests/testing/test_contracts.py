@@ -6,7 +6,9 @@ from nasbench import SearchSpace, Table, load, registry
 from nasbench.testing import MakeSearcher, SearcherContract, SpaceContract, TableContract, made
 
 # Those that fit a model before each batch: by default so often that the tests would take minutes.
-ARGUMENTS = {name: {"batch": 25} for name in ("bananas", "gp_expected_improvement", "tree_confidence_bound")}
+ARGUMENTS: dict[str, dict[str, float]] = {
+    name: {"batch": 25} for name in ("bananas", "gp_expected_improvement", "parego", "tree_confidence_bound")
+}
 
 
 class TestSpaces(SpaceContract):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from heapq import heappop, heappush
 
-from baselines.candidates import Candidate, Candidates
+from baselines.parts.candidates import Candidate, Candidates
 from nasbench.spaces import SearchSpace
 from nasbench.types import Fidelity, Seed, Trial
 
@@ -103,7 +103,7 @@ class BracketSearch:
             ready.append((self._started, Bracket(*self._brackets[self._started % len(self._brackets)])))
             self._started += 1
         number, bracket = ready[0]
-        candidate = bracket.promoted.pop() if bracket.promoted else self._candidates.draw()
+        candidate = bracket.promoted.pop() if bracket.promoted else self._new_candidate()
         bracket.places -= 1
         if not bracket.places:
             heappop(ready)
@@ -120,3 +120,7 @@ class BracketSearch:
                 self._finished += 1
             else:
                 heappush(self._ready, (number, bracket))
+
+    def _new_candidate(self) -> Candidate:
+        """Return who enters a bracket; BOHB asks a model."""
+        return self._candidates.draw()

@@ -8,6 +8,9 @@ from typing import Any
 from nasbench.spaces import SearchSpace
 from nasbench.types import Architecture
 
+NASZILLA = {"nb201": (1 / 4,) * 6, "nb101": (1 / 21,) * 21 + (1 / 5,) * 5}
+"""The chance of each decision to change in naszilla (cell_201.py, mutations.py), by space."""
+
 
 def mutate_each(
     space: SearchSpace, architecture: Architecture, probabilities: Sequence[float], random: Callable[[], float]
