@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Literal
 
-from nasbench.errors import MissingPackageError, PackageConflictError, unknown_name
+from nasbench.errors import MissingPackageError, PackageConflictError, UnknownNameError, unknown_name
 from nasbench.system.packages import trouble_with
 
 if TYPE_CHECKING:
@@ -108,6 +108,28 @@ def find(kind: Kind, name: str) -> Any:
     if name in others:
         return others[name].load()
     raise unknown_name(kind.removesuffix("s"), name, names(kind))
+
+
+def load(reference: str, who: str) -> Any:
+    """Import what a search space names beside itself, such as ``"my_package.networks:NETWORKS"``.
+
+    Args:
+        reference: Module and attribute.
+        who: What names it, for the message.
+
+    Raises:
+        UnknownNameError: There is no such module or attribute.
+    """
+    module, _, attribute = reference.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ModuleNotFoundError, AttributeError, ValueError) as error:
+        # What a module of theirs lacks, such as torch, is another matter.
+        if isinstance(error, ModuleNotFoundError) and not f"{module}.".startswith(f"{error.name}."):
+            raise
+        raise UnknownNameError(
+            f"{who}: {reference!r} cannot be imported ({error}); expected 'module:attribute'."
+        ) from error
 
 
 def _third_party(kind: Kind) -> dict[str, EntryPoint]:
