@@ -51,7 +51,7 @@ class DEHB:
     reads its own point for the fourth as the third, so that none of its initial NAS-Bench-201 cells has a convolution
     of 3x3. Here each is read as what it was written for.
 
-    Ties: an equally good newcomer replaces the member, as in the package; of equally good members the one that comes
+    Ties: an equally good trial replaces the member, as in the package; of equally good members the one that comes
     first in its population goes first into pools and promotions (there chance of an unstable sort).
 
     Args:
@@ -124,7 +124,7 @@ class DEHB:
         return self._candidates.trial(candidate, bracket.rung, _Job(number, bracket, candidate, level, member, point))
 
     def tell(self, trial: Trial, validation_accuracy: float) -> None:
-        """Let the newcomer replace its member if it is no worse, and close the rung when it is full."""
+        """Let the trial replace its member if it is no worse, and close the rung when it is full."""
         job = self._candidates.job(trial)
         if job is None:
             return
@@ -205,7 +205,7 @@ class _Population:
         return np.asarray(self.points[np.argsort(-self.accuracies, kind="stable")[:n]])
 
     def offer(self, member: int, point: Floats, accuracy: float) -> None:
-        """Replace a member if the newcomer is no worse."""
+        """Replace a member if the trial is no worse."""
         if accuracy >= self.accuracies[member]:
             self.points[member] = point
             self.accuracies[member] = accuracy

@@ -30,7 +30,7 @@ _RHO = 0.05
 _STEPS = 10
 """Weights are whole tenths."""
 _QUANTILES: Floats = ndtri((np.arange(32) + 0.5) / 32)
-"""Of a prediction, in standard deviations: improvements are averaged over them."""
+"""Quantiles of a prediction, in standard deviations: improvements are averaged over them."""
 
 
 class ParEGO(ModelBasedSearch):
@@ -184,9 +184,9 @@ class _Promises(NamedTuple):
     told: Floats
     """Shape (objectives, n)."""
     losses: Floats
-    """Of the candidates, shape (objectives, candidates, quantiles)."""
+    """Values of the candidates, shape (objectives, candidates, quantiles)."""
     violations: Floats
-    """Of the constraints by the candidates, shape (candidates, quantiles)."""
+    """Violations of the constraints by the candidates, shape (candidates, quantiles)."""
     kept: NDArray[np.bool_]
     """Whether all constraints were, shape (n,)."""
 

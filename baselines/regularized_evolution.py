@@ -98,7 +98,7 @@ class RegularizedEvolution:
         return Trial(mutated(self.space, self.mutation, parent, self._rng))
 
     def tell(self, trial: Trial, validation_accuracy: float) -> None:
-        """Let the newcomer in; the oldest dies."""
+        """Add the trial to the population; the oldest member is removed."""
         self._population.append((validation_accuracy, trial.architecture))
 
     def _winner(self) -> Architecture:

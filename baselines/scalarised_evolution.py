@@ -77,7 +77,7 @@ class ScalarisedEvolution(RegularizedEvolution):
         self._targets = _targets(objectives, constraints, target)
 
     def tell(self, trial: Trial, values: Mapping[str, float]) -> None:  # type: ignore[override]
-        """Let the newcomer in with its reward; the oldest dies."""
+        """Add the trial with its reward to the population; the oldest member is removed."""
         super().tell(trial, self.reward(values))
 
     def reward(self, values: Mapping[str, float]) -> float:

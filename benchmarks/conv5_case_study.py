@@ -48,7 +48,7 @@ def main() -> None:
     budget = nasbench.Budget(EVALUATIONS)
     algorithms = tuple(Algorithm.parse(name) for name in ("reinforce", "random_search"))
     settings = Settings(surrogate.locator, surrogate.dataset, algorithms, budget, RUNS, 0)
-    for label, histories in compare(settings, options.out / "comparison", workers=2).histories.items():
+    for label, histories in compare(settings, options.out / "comparison", processes=2).histories.items():
         best = np.concatenate([h.architectures[[int(h.validation_accuracy.argmax())]] for h in histories])
         # What the middle one of the runs ended with, so that neither the luckiest nor the unluckiest speaks for it.
         order = np.argsort(surrogate.means(best), kind="stable")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from _page import fill
 
-from nasbench.analysis.report import summarise
+from nasbench.analysis.summary import summarise
 from nasbench.search.compare import Algorithm, Settings, compare
 from nasbench.types import Budget
 
@@ -20,7 +20,7 @@ RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 def main(folder: Path) -> None:
     names = [*(f"reinforce:learning_rate={rate}" for rate in RATES), "random_search"]
     settings = Settings("nasbench201", "cifar10", tuple(map(Algorithm.parse, names)), Budget(1000), 500, 0)
-    summary = summarise(compare(settings, folder, workers=2))
+    summary = summarise(compare(settings, folder, processes=2))
     lines = [
         "| learning rate | after 100 evaluations | after 300 | after 1,000 [95 %] | unique architectures |",
         "|---|---|---|---|---|",

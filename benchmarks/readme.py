@@ -17,7 +17,7 @@ def main() -> None:
         command = [sys.executable, "-m", "nasbench", "compare", "--out", f"{folder}/comparison"]
         printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
         shutil.copyfile(f"{folder}/comparison/curves.png", ROOT / "docs" / "comparison.png")
-    lines = printed[: printed.index("regret: ")].splitlines()
+    lines = printed[: printed.index("incumbent: ")].splitlines()
     table = "\n".join(line.rstrip() for line in lines)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     place = re.compile(r"(?<=```text\n)nasbench201 \(cifar10\).*?(?=\n```)", re.DOTALL)

@@ -48,7 +48,7 @@ def main(folder: Path) -> None:
 def comparison(folder: Path, observe: str) -> dict[str, list[History]]:
     algorithms = tuple(Algorithm.parse(name) for name in BASELINES)
     settings = Settings("nasbench201", "cifar10", algorithms, Budget(1000), 500, 0, Rules(observe))  # type: ignore[arg-type]
-    return dict(compare(settings, folder / observe, workers=2).histories)
+    return dict(compare(settings, folder / observe, processes=2).histories)
 
 
 def by_all_runs(history: History, table: Table) -> Floats:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 import nasbench
-from nasbench.analysis.incumbents import every_run
+from nasbench.analysis.optimum import every_run
 from nasbench.system.files import write_json
 from nasbench.types import Metrics
 from surrogates.benchmark import card

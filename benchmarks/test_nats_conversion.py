@@ -66,8 +66,8 @@ def test_bzip2_and_pickle_alone(benchmark, folder):
 
 def test_two_workers(benchmark, folder):
     row(benchmark, f"{CONVERT}, two workers", items=FILES)
-    convert(SAMPLES, workers=2)  # starts them
-    benchmark.pedantic(convert, (folder,), {"workers": 2}, rounds=3)
+    convert(SAMPLES, processes=2)  # starts them
+    benchmark.pedantic(convert, (folder,), {"processes": 2}, rounds=3)
 
 
 def test_one_worker(benchmark, folder):

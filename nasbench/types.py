@@ -276,10 +276,7 @@ class Benchmark(Protocol):
         """Return one metric of one architecture, nan where nothing is recorded; arguments as for :meth:`query`."""
 
     def known(self, metric: str) -> bool:
-        """Say whether a metric is known of every architecture before it is trained, so that knowing it costs nothing.
-
-        So are counts of parameters, and latency or energy that belong to the architecture and not to one training.
-        """
+        """Say whether a metric is known before training, as parameters are: knowing it costs nothing."""
 
 
 class Searcher(Protocol):

@@ -26,6 +26,7 @@ ROOMS = """
     nasbench.system
     nasbench.registry nasbench.types nasbench.metrics nasbench.randomness
     nasbench.spaces
+    nasbench.single_metrics
     nasbench.tables
     nasbench.sources
     nasbench.benchmark

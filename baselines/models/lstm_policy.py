@@ -41,9 +41,9 @@ class Scores(NamedTuple):
     """What the policy says of n architectures, each of shape (n, decisions)."""
 
     log_probabilities: Tensor
-    """Of each choice, given those before it."""
+    """The log-probability of each choice, given those before it."""
     entropies: Tensor
-    """Of the distributions that they were drawn from."""
+    """The entropy of each distribution that they were drawn from."""
     values: Tensor
     """The reward that is expected before each choice, for searches with a critic."""
 

@@ -29,7 +29,7 @@ class Goals:
         self.bounds: list[tuple[str, float, float, float]] = [
             (name, least, most, abs(most if most < math.inf else least) or 1.0) for name, least, most in constraints
         ]
-        """Of each constraint the metric, its least and largest value, and what a violation is divided by."""
+        """For each constraint the metric, its least and largest value, and what a violation is divided by."""
         self._signs = list(self.signs.items())
 
     def member(self, number: int, architecture: Architecture, values: Mapping[str, float]) -> Member:

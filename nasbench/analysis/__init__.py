@@ -16,7 +16,7 @@ from nasbench.analysis.fronts import (
     score_front,
     true_front,
 )
-from nasbench.analysis.incumbents import Accuracy, Floats, best_known, incumbents, incumbents_seen_whole, judged
+from nasbench.analysis.incumbents import Accuracy, Floats, incumbents, incumbents_seen_whole, judged
 from nasbench.analysis.intervals import (
     Interval,
     interquartile_mean,
@@ -26,6 +26,7 @@ from nasbench.analysis.intervals import (
     median_interval,
     proportion_interval,
 )
+from nasbench.analysis.optimum import best_known
 from nasbench.analysis.pareto import allowed, attainment_surfaces, hypervolume, igd_plus, non_dominated, oriented
 from nasbench.analysis.random_search import Law, random_search_law
 from nasbench.analysis.random_search_clock import ClockLaw, Draws, clock_law_of_draws, random_search_clock_law

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nasbench.analysis.incumbents import Accuracy, Floats, best_known, judged
+from nasbench.analysis.incumbents import Accuracy, Floats, judged
+from nasbench.analysis.optimum import best_known
 from nasbench.errors import AnalysisError
 from nasbench.search.history import History
 from nasbench.types import Benchmark
@@ -46,7 +47,7 @@ def regret_curves(
         benchmark: What they searched.
         positions: Amounts of spent budget in its own unit, rising, shape (g,).
         metric: In which accuracy, at the last epoch of the longest schedule, regret is measured.
-        optimum: What regret is the distance to; :func:`~nasbench.analysis.incumbents.best_known` of these histories by
+        optimum: What regret is the distance to; :func:`~nasbench.analysis.optimum.best_known` of these histories by
             default.
 
     Returns:

@@ -16,7 +16,7 @@ def draw_fronts(
     """Draw fronts (of two objectives) and the hypervolume over the budget, in the format of each path's ending.
 
     Args:
-        summary: What :func:`nasbench.analysis.report.summarise` returned of a comparison with several objectives.
+        summary: What :func:`nasbench.analysis.summary.summarise` returned of a comparison with several objectives.
         paths: Files to write, ``.png`` or ``.pdf``.
         x: Scale of the budget axis.
     """

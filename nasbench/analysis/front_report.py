@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.analysis.fronts import TrueFront, hypervolume_curve, scale_of, score_front, true_front
-from nasbench.analysis.incumbents import Floats, every_run, judged_by, observe_of, satisfied
+from nasbench.analysis.incumbents import Floats, judged_by, observe_of, satisfied
 from nasbench.analysis.intervals import Interval, mean_band, mean_interval, median_interval
+from nasbench.analysis.optimum import every_run
 from nasbench.analysis.pareto import attainment_surfaces, hypervolume, non_dominated, oriented
 from nasbench.analysis.smaller import ALLOWANCES, best_reference, rates_over_time, smallest
 from nasbench.metrics import Metric
@@ -209,7 +210,7 @@ def front_grid(summary: dict[str, Any], grid: Grid) -> Grid:
     """Fill the table of fronts that ``nasbench compare`` ends with, if there are several objectives.
 
     Args:
-        summary: What :func:`nasbench.analysis.report.summarise` returned.
+        summary: What :func:`nasbench.analysis.summary.summarise` returned.
         grid: An empty table with a title.
     """
     fronts = summary["fronts"]

@@ -78,7 +78,7 @@ class FrontScore(NamedTuple):
     hypervolume: float
     """On the scale of the table's front."""
     share: float
-    """Of the hypervolume of the table's front."""
+    """The share of the hypervolume of the table's front."""
     igd_plus: float
     """Mean distance of the table's front to what is held, on its scale; lower is better."""
 

@@ -21,7 +21,7 @@ from nasbench.errors import AnalysisError
 from nasbench.metrics import Better
 
 QUARTILES = (0.25, 0.5, 0.75)
-"""Of which shares of the searches attainment surfaces are drawn: the median, and the half around it."""
+"""The shares of the searches of which attainment surfaces are drawn: the median, and the half around it."""
 _ROUNDING = 1e-9
 """A share of searches is met by that many, up to rounding of the product."""
 

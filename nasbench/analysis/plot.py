@@ -42,7 +42,7 @@ def draw(
     """Draw the curves of a summary, and write them in the format of each path's ending, without dates.
 
     Args:
-        summary: What :func:`nasbench.analysis.report.summarise` returned.
+        summary: What :func:`nasbench.analysis.summary.summarise` returned.
         paths: Files to write, ``.png`` or ``.pdf``.
         center: ``"mean"`` with its 95 % interval, or ``"median"`` with the quartiles.
         x: Scale of the budget axis.
@@ -76,7 +76,7 @@ def draw(
         law = summary["random_search_law"]
         if law and center == "mean":
             values = [math.nan if y is None else 100 * y for y in law["mean"]]
-            axes.plot(at, values, color="0.35", linewidth=0.8, zorder=1, label="random search, exact law")
+            axes.plot(at, values, color="0.35", linewidth=0.8, zorder=1, label=f"random search, {law_name(summary)}")
         axes.set(
             xscale=x,
             xlim=(at[0], at[-1] if at[-1] > at[0] else None),
@@ -102,6 +102,11 @@ def draw(
             metadata = {"CreationDate": None, "ModDate": None} if ending == "pdf" else {"Software": None}
             with replacing(path) as temporary:
                 figure.savefig(temporary, format=ending, metadata=metadata)
+
+
+def law_name(summary: dict[str, Any]) -> str:
+    """Return what the law of random search is called: that of the clock is computed on a lattice."""
+    return {"evaluations": "exact law", "seconds": "law on the clock"}[summary["budget"]["unit"]]
 
 
 def budget_axis(summary: dict[str, Any]) -> str:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nasbench.analysis.incumbents import Floats, Observe, every_run, judged_by, unseen_optimum
+from nasbench.analysis.incumbents import Floats, Observe, judged_by
+from nasbench.analysis.optimum import every_run, unseen_optimum
 from nasbench.errors import AnalysisError
 from nasbench.tables.table import Table
 

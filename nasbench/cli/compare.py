@@ -73,7 +73,8 @@ def do(options: argparse.Namespace) -> None:
 
     from nasbench.analysis.front_plot import draw_fronts
     from nasbench.analysis.plot import draw
-    from nasbench.analysis.report import render, summarise, width_of
+    from nasbench.analysis.report import render, width_of
+    from nasbench.analysis.summary import summarise
     from nasbench.benchmark import load
     from nasbench.search import Rules
     from nasbench.search.compare import Algorithm, Settings, compare

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shlex
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -23,42 +22,15 @@ from nasbench.errors import ComparisonError, NasbenchError, SearcherError
 from nasbench.search.algorithm import Algorithm
 from nasbench.search.folder import FORMAT, LOCK, Part, claim, finish, history_file, missing, read_manifest
 from nasbench.search.history import History, load_histories, save_histories
-from nasbench.search.loop import Rules, run, what_to_do
+from nasbench.search.loop import run, what_to_do
 from nasbench.search.objectives import objectives_of, satisfying
+from nasbench.search.settings import Settings
 from nasbench.system.lock import held
 from nasbench.system.processes import end_with_parent
 from nasbench.tables.table import Table
-from nasbench.types import Benchmark, Budget, Constraint, Searcher
+from nasbench.types import Benchmark, Searcher
 
 __all__ = ["Algorithm", "Comparison", "Settings", "compare", "read_comparison"]
-
-
-class Settings(NamedTuple):
-    """What is compared, and how."""
-
-    table: str
-    dataset: str
-    algorithms: tuple[Algorithm, ...]
-    budget: Budget
-    runs: int
-    seed: int
-    rules: Rules = Rules()
-    workers: int = 1
-    """Trainings that run at the same time on the simulated clock of every search."""
-    objectives: tuple[str, ...] = ()
-    """Metrics that are recorded, and told to the algorithms that search for several; none: validation accuracy."""
-    constraints: tuple[Constraint, ...] = ()
-
-    def command(self, out: str) -> str:
-        """Return the command line that repeats the comparison."""
-        words = ["nasbench", "compare", *(algorithm.text for algorithm in self.algorithms)]
-        words += ["--table", self.table, "--dataset", self.dataset, "--budget", _budget_text(self.budget)]
-        words += ["--runs", str(self.runs), "--seed", str(self.seed), "--observe", self.rules.observe]
-        words += [] if self.rules.repeats_cost else ["--free-repeats"]
-        words += ["--workers", str(self.workers)] if self.workers > 1 else []
-        words += ["--objectives", ",".join(self.objectives)] if self.objectives else []
-        words += [word for bound in self.constraints for each in str(bound).split() for word in ("--constraint", each)]
-        return shlex.join([*words, "--out", out])
 
 
 class Comparison(NamedTuple):
@@ -184,7 +156,7 @@ def _finished(
 
 
 def _start(processes: int) -> None:
-    """Start the workers deaf to Ctrl-C, which a terminal sends to all: they end with us, without a traceback each."""
+    """Start processes that ignore Ctrl-C, which a terminal sends to all: they end with us, without a traceback each."""
     from joblib import Parallel, delayed
 
     if threading.current_thread() is not threading.main_thread():  # only there may signals be set
@@ -308,8 +280,3 @@ def _versions(*distributions: str) -> dict[str, str]:
     from importlib.metadata import version
 
     return {name: version(name) for name in distributions}
-
-
-def _budget_text(budget: Budget) -> str:
-    suffix = {"evaluations": "", "seconds": "s", "epochs": "epochs"}[budget.unit]
-    return f"{budget.amount:.15g}{suffix}"

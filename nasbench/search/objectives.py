@@ -52,7 +52,7 @@ def satisfying(benchmark: Benchmark, constraints: Sequence[Constraint]) -> NDArr
         if not allowed.any():
             raise ConstraintError(
                 f"no architecture of {benchmark.name} has {' and '.join(map(str, constraints))}: {metric} goes from "
-                f"{np.nanmin(values):.6g} to {np.nanmax(values):.6g} {benchmark.metric(metric).unit}."
+                f"{np.nanmin(values):,.7g} to {np.nanmax(values):,.7g} {benchmark.metric(metric).unit}."
             )
     return allowed
 

@@ -28,13 +28,13 @@ class RowIndex:
     Args:
         file: The table file.
         space: Its search space.
-        name: Of the table, for messages.
+        name: The name of the table, for messages.
     """
 
     def __init__(self, file: TableFile, space: SearchSpace, name: str) -> None:
         self._file, self._space, self._name = file, space, name
         self.known: dict[Architecture | str, int] = {}
-        """Rows that were asked for: a search asks for the same ones again and again."""
+        """The rows of architectures that were asked for, by choices, text or hash."""
 
     def __len__(self) -> int:
         return self._file.size
@@ -55,7 +55,31 @@ class RowIndex:
         stored = self._file.identities()
         return self._space.identity_many(self.architectures) if stored is None else stored
 
+    def verify(self) -> None:
+        """Compare all identities with those of the space, and make the index.
+
+        Raises:
+            TableFileError: An identity is not that of its row, or rows are the same architecture.
+        """
+        wrong = np.flatnonzero(self.identities != self._space.identity_many(self.architectures))
+        if wrong.size:
+            raise TableFileError(
+                f"{self._file.path}: at /identities: row {wrong[0]} has {self.identities[wrong[0]]}, which is not that "
+                f"of its architecture in {self._space.name}. Make the table again with `nasbench convert`."
+            )
+        self.prepare()
+
     # One architecture.
+
+    def at_row(self, row: int) -> Architecture:
+        """Return the architecture in a row: see :meth:`nasbench.tables.table.Table.at_row`."""
+        if isinstance(row, bool) or not isinstance(row, (int, np.integer)) or not 0 <= row < len(self):
+            raise InvalidArchitectureError(f"row {row!r} is outside of {self._name}: 0 to {len(self) - 1}.")
+        return tuple(self.architectures[row].tolist())
+
+    def text(self, row: int) -> str:
+        """Return the text of the architecture in a row."""
+        return self._space.format(self.at_row(row))
 
     def row(self, architecture: Architecture | str | int) -> int:
         """Return the row of an architecture: see :meth:`nasbench.tables.table.Table.row`."""
@@ -83,7 +107,7 @@ class RowIndex:
         return found
 
     def row_of_identity(self, identity: int) -> int:
-        """Return one row, -1 if there is none: by a look at all identities, as long as there is no index."""
+        """Return one row, -1 if there is none; as long as there is no index, all identities are compared."""
         if "_index" in vars(self) or self._space.size <= _LARGEST_DENSE_INDEX:
             known, rows = self._index
             if known is None:
@@ -96,7 +120,7 @@ class RowIndex:
         return int(matches[0]) if len(matches) else -1
 
     def prepare(self) -> None:
-        """Make the index, for who is going to ask for many identities."""
+        """Make the index: worth it before many identities are looked up."""
         _ = self._index
 
     def _learn_rows(self) -> None:

@@ -114,7 +114,7 @@ class SearcherContract:
 
     @pytest.mark.parametrize("workers", [1, 7])
     def test_plays_on_workers(self, space: SearchSpace, make_searcher: MakeSearcher, workers: int) -> None:
-        """On the clock of run() it goes on with trainings, waits and hears answers late, as it may, and repeats."""
+        """On the clock of run() it may go on with trainings, wait, and be told late; the same seeds repeat it."""
         landscape, budget = Landscape(space), Budget(3 * _MANY)
         histories = [run(make_searcher(space, 1), landscape, budget, seed=2, workers=workers) for _ in range(2)]
         assert len(histories[0]) == 3 * _MANY

@@ -14,7 +14,8 @@ import numpy as np
 
 from nasbench import registry
 from nasbench.errors import CampaignError, NotRecordedError, unknown_name
-from nasbench.metrics import COUNTS, Metric, metric_among
+from nasbench.metrics import COUNTS
+from nasbench.single_metrics import SingleMetrics
 from nasbench.spaces import SearchSpace
 from nasbench.system.files import canonical_json
 from nasbench.training.campaign.campaign import checkpoints_of
@@ -33,7 +34,7 @@ _NAN = float("nan")
 _SPLITS = {"validation_accuracy": "validation", "test_accuracy": "test", "train_accuracy": "train"}
 
 
-class LiveBenchmark:
+class LiveBenchmark(SingleMetrics):
     """A benchmark whose queries train real networks on real images.
 
     The same question has the same answer: what is in the journal is never trained again. A process that asks for what
@@ -207,46 +208,21 @@ class LiveBenchmark:
         """Return None: nobody knows the largest mean over the whole space."""
         return None
 
-    def metric(self, name: str) -> Metric:
-        """Describe a metric: name, unit, and whether more or less of it is better.
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of what training measures."""
+        return (*_SPLITS, "training_time")
+
+    def count(self, architecture: Architecture, metric: str) -> float:
+        """Return parameters or flops of one architecture on these images, nan where the space does not know them.
 
         Raises:
-            NotRecordedError: There is no such metric.
+            InvalidArchitectureError: It is no architecture of the space.
         """
-        return metric_among(name, [*_SPLITS, "training_time"], self.name)
-
-    def known(self, metric: str) -> bool:
-        """Say whether a metric costs nothing to know: parameters and flops, which the search space tells."""
-        return metric in COUNTS
-
-    def value(
-        self,
-        architecture: Architecture,
-        metric: str,
-        *,
-        schedule: int | None = None,
-        epoch: int | None = None,
-        run: int | None = None,
-    ) -> float:
-        """Return one metric of one architecture, nan where there is none.
-
-        Args:
-            architecture: As for :meth:`query`.
-            metric: An accuracy, training_time, or parameters or flops.
-            schedule: As for :meth:`query`.
-            epoch: As for :meth:`query`.
-            run: As for :meth:`query`.
-
-        Raises:
-            InvalidArchitectureError, NotRecordedError: As for :meth:`query` and :meth:`metric`.
-        """
-        self.metric(metric)
-        if metric in COUNTS:
-            choices = [self.space.check(architecture)]
-            counts = costs(self.space, choices, classes=self.images.classes, side=self.images.side)
-            count = counts[COUNTS.index(metric)]
-            return _NAN if count is None else float(count[0])
-        return float(getattr(self.query(architecture, schedule=schedule, epoch=epoch, run=run), metric))
+        choices = [self.space.check(architecture)]
+        counts = costs(self.space, choices, classes=self.images.classes, side=self.images.side)
+        found = counts[COUNTS.index(metric)]
+        return _NAN if found is None else float(found[0])
 
     def _fidelity(self, schedule: int | None, epoch: int | None) -> Fidelity:
         last = self.fidelities[-1]

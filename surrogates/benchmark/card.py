@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from nasbench import registry
 from nasbench.analysis import best_known, judged
-from nasbench.analysis.incumbents import Accuracy, Observe, every_run
+from nasbench.analysis.incumbents import Accuracy, Observe
+from nasbench.analysis.optimum import every_run
 from nasbench.search import Rules, run
 from nasbench.search.history import History
 from nasbench.tables.table import Table

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from nasbench import registry
 from nasbench.errors import NotRecordedError, unknown_name
-from nasbench.metrics import COUNTS, Metric, metric_among
+from nasbench.single_metrics import SingleMetrics
 from nasbench.spaces import SearchSpace
-from nasbench.tables.table import Curve, Table
+from nasbench.tables.row_reader import Curve
+from nasbench.tables.table import Table
 from nasbench.types import Architecture, Fidelity, Metrics, Origin
 from surrogates.benchmark.saved import Saved, load
 from surrogates.benchmark.surrogate import ACCURACIES, About, Surrogate
@@ -44,7 +45,7 @@ def open_surrogate(folder: str, dataset: str | None = None) -> SurrogateBenchmar
     return benchmark
 
 
-class SurrogateBenchmark:
+class SurrogateBenchmark(SingleMetrics):
     """A benchmark of predicted results, which says so in every answer.
 
     The mean over runs, in :meth:`query`, :meth:`means`, :meth:`curve` and :meth:`best` alike, is what the surrogate
@@ -260,44 +261,14 @@ class SurrogateBenchmark:
         column = self._last(metric)
         return None if self._all is None else float(self._all[0][:, column].max())
 
-    def metric(self, name: str) -> Metric:
-        """Describe a metric: name, unit, and whether more or less of it is better.
+    def count(self, architecture: Architecture | str, metric: str) -> float:
+        """Return parameters or flops of one architecture.
 
         Raises:
-            NotRecordedError: There is no such metric.
+            InvalidArchitectureError: It is no architecture of the space.
         """
-        return metric_among(name, self.metrics, self.name)
-
-    def known(self, metric: str) -> bool:
-        """Say whether a metric costs nothing to know: parameters and flops, which the search space tells."""
-        return metric in COUNTS
-
-    def value(
-        self,
-        architecture: Architecture | str,
-        metric: str,
-        *,
-        schedule: int | None = None,
-        epoch: int | None = None,
-        run: int | None = None,
-    ) -> float:
-        """Return one metric of one architecture, nan where there is none.
-
-        Args:
-            architecture: As for :meth:`query`.
-            metric: One of :attr:`metrics`, or parameters or flops.
-            schedule: As for :meth:`query`.
-            epoch: As for :meth:`query`.
-            run: As for :meth:`query`.
-
-        Raises:
-            InvalidArchitectureError, NotRecordedError: As for :meth:`query` and :meth:`metric`.
-        """
-        self.metric(metric)
-        if metric in COUNTS:
-            choices = self.space.parse(architecture) if isinstance(architecture, str) else architecture
-            return float(getattr(self.space, metric)(choices))
-        return float(getattr(self.query(architecture, schedule=schedule, epoch=epoch, run=run), metric))
+        choices = self.space.parse(architecture) if isinstance(architecture, str) else architecture
+        return float(getattr(self.space, metric)(choices))
 
     def _last(self, metric: str) -> int:
         column = self._column.get((metric, self.fidelities[-1]))

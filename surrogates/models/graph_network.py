@@ -2,7 +2,7 @@
 
 The direction of edges is kept, as information flows one way and gradients the other (Ning, Zheng, Zhao, Wang & Yang,
 "A Generic Graph-based Neural Architecture Encoding Scheme for Predictor-based NAS", ECCV 2020; Hwang, Kim & Shin,
-"FlowerFormer", CVPR 2024). What a vertex hears passes a gate that depends on what it is, as in the first of these.
+"FlowerFormer", CVPR 2024). What a vertex receives passes a gate that depends on what it is, as in the first of these.
 Networks are small and many: the mean of sixteen is ahead of any one by more than layers, width or epochs bring.
 """
 

@@ -19,7 +19,8 @@ from rich.console import Console
 
 from nasbench import Budget, History, Rules, Table, load, registry
 from nasbench.analysis import random_search_clock_law, random_search_law
-from nasbench.analysis.report import render, summarise, width_of
+from nasbench.analysis.report import render, width_of
+from nasbench.analysis.summary import summarise
 from nasbench.errors import ComparisonError
 from nasbench.search.compare import Algorithm, Comparison, Settings, compare
 from nasbench.tables import SOURCE_FIELDS, Column, DatasetContent, TableContent, write
@@ -327,7 +328,7 @@ def test_test_regret_is_left_out_where_an_incumbent_has_none(tested: Table, tmp_
     history = comparison.histories["random_search"][5]
     held = held_regrets(history, tested)
     incumbent = history.architectures[held.index(held[-1])]
-    content = tested._file
+    content = tested.file
     test = content.read(content.schedules[200]["test_accuracy"], 200).copy()
     test[tested.rows([incumbent])] = MISSING
     schedule = {
@@ -352,8 +353,8 @@ def test_the_law_is_not_told_where_a_draw_may_have_no_row(tested: Table, tmp_pat
     assert summarise(comparison)["random_search_law"] is not None
     asked = np.unique(np.concatenate([tested.rows(h.architectures) for h in comparison.histories["random_search"]]))
     schedule = {
-        name: Column(tested._file.read(info, 200)[asked][:, None], info.unit, (200,), info.images)
-        for name, info in tested._file.schedules[200].items()
+        name: Column(tested.file.read(info, 200)[asked][:, None], info.unit, (200,), info.images)
+        for name, info in tested.file.schedules[200].items()
     }
     source = dict.fromkeys(SOURCE_FIELDS, "made")
     content = {"made": DatasetContent({}, {200: schedule})}

@@ -99,7 +99,7 @@ def test_attacks_on_the_reader_of_whole_pickles_are_refused(name: str) -> None:
 def test_items_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Megabytes of values in one item, and of marks that are taken back while the whole lies on the stack."""
     with monkeypatch.context() as patch:
-        patch.setattr("nasbench.sources.readers.pickle_machine._LONGEST_ITEM", 2**20)
+        patch.setattr("nasbench.sources.readers.pickle_input._LONGEST_ITEM", 2**20)
         for inner in (b"](" + b"N" * 2**21 + b"e", b"(1" * 2**20 + b"N"):
             with pytest.raises(ConversionError, match="more than 1,048,576 bytes for one item"):
                 streamed(item(inner))
@@ -190,12 +190,12 @@ def test_what_it_lets_pass_ends_where_pickletools_says(parts: list[bytes]) -> No
 
 def test_the_table_of_instructions_is_complete() -> None:
     """Each one of pickle, with what it takes and leaves as pickletools says."""
-    from nasbench.sources.readers import pickle_bounds as bounds
+    from nasbench.sources.readers.pickle_effects import EFFECT
 
     elsewhere = b".(02" + b"hjg" + b"qrp\x94"
     known = {opcode.code.encode("latin1")[0]: opcode for opcode in pickletools.opcodes}
-    assert {*known} == {*bounds._EFFECT, *elsewhere}
-    for code, (taken, pushes) in bounds._EFFECT.items():
+    assert {*known} == {*EFFECT, *elsewhere}
+    for code, (taken, pushes) in EFFECT.items():
         before, after = known[code].stack_before, known[code].stack_after
         above_mark = [*map(str, before)].index("mark") if "mark" in map(str, before) else None
         assert (taken is None) == (above_mark is not None), known[code].name
@@ -251,7 +251,7 @@ def test_files_that_are_alike_are_walked_once(monkeypatch: pytest.MonkeyPatch) -
     )
     assert first != second
     assert end_of_pickle(first) == len(first)
-    monkeypatch.setattr(bounds, "_Walk", None)
+    monkeypatch.setattr(bounds, "Walk", None)
     assert end_of_pickle(second) == len(second)
     with pytest.raises(TypeError):
         end_of_pickle(pickle.dumps({"three": 1.5}, 4))

@@ -59,10 +59,10 @@ def _converted(path: str) -> str:
 
     if path.endswith(".pth"):
         return str(cached("nasbench201-pth", path))
-    workers = 1
+    processes = 1
     if os.path.isdir(path) and len(os.listdir(path)) > _MANY_FILES:
-        workers = os.cpu_count() or 1
-    return str(cached("nats-bench", path, workers=workers))
+        processes = os.cpu_count() or 1
+    return str(cached("nats-bench", path, processes=processes))
 
 
 def _default(base: str, cached_name: str) -> str:

@@ -12,9 +12,12 @@ from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 from nasbench.errors import ConversionError
-from nasbench.sources.readers.pickle_bounds import TooMuchError
-from nasbench.sources.readers.pickle_machine import MOST_KEPT, Machine
+from nasbench.sources.readers.pickle_limits import TooMuchError
+from nasbench.sources.readers.pickle_machine import Machine
 from nasbench.sources.readers.safe_pickle import DType
+
+_MOST_KEPT = 2**28
+"""Letters that all items share: of each item of the size space of NATS-Bench 88 short texts are kept, 3 million."""
 
 
 def stream_items(
@@ -62,6 +65,8 @@ class _Items(Machine):
     def __init__(self, file: IO[bytes], name: str, allowed: Mapping[str, Any], at: str, advice: str) -> None:
         super().__init__(file, name, allowed, advice)
         self._at = at
+        self._kept = 0
+        """Letters of the texts that all items share."""
 
     def items(self) -> Iterator[tuple[tuple[Any, ...], Any]]:
         """Run the pickle to its end."""
@@ -133,6 +138,6 @@ class _Items(Machine):
             elif type(value) is str:
                 self._kept += len(value)
         self._recent.clear()
-        if self._kept > MOST_KEPT:
-            raise TooMuchError(f"more than {MOST_KEPT:,} letters that all items share")
+        if self._kept > _MOST_KEPT:
+            raise TooMuchError(f"more than {_MOST_KEPT:,} letters that all items share")
         self._new_item()

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from nasbench.errors import ConversionError, UnsafeFileError
-from nasbench.sources.readers.pickle_bounds import LONGEST, VALUES, TooMuchError, end_of_pickle
+from nasbench.sources.readers.pickle_bounds import end_of_pickle
+from nasbench.sources.readers.pickle_limits import LONGEST, VALUES, TooMuchError
 
 
 class _AllowListUnpickler(pickle.Unpickler):

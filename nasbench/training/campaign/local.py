@@ -80,7 +80,7 @@ def on_this_machine(job: Job, tasks: Sequence[Task], workers: int | None, train_
 
 
 def _start(number: int, job: Job, train_one: TrainOne, gpu: str) -> _Worker:
-    """Start a worker, deaf to Ctrl-C, which a terminal sends to all: workers end with us, without a traceback each."""
+    """Start a worker that ignores Ctrl-C, which a terminal sends to all: it ends with us, without a traceback."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(theirs, train_one, gpu), daemon=True, name=f"training-{number}")
