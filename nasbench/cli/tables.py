@@ -10,6 +10,7 @@ from nasbench.cli.terminal import tell
 
 _OTHERS: dict[registry.Kind, str] = {
     "searchers": "algorithms",
+    "models": "predictors",
     "converters": "converters",
     "attachments": "attachments",
     "spaces": "search spaces",

@@ -61,11 +61,11 @@ def do(options: argparse.Namespace) -> int:
 
     start = read_trainings(options.start) if options.start else None
     space, epochs, seeds = _setting(options, start)
-    recipe = recipe_for(space.name)
+    recipe = recipe_for(space)
     architectures = _architectures(options, space, start)
     device = without_auto(options.device)
     side = options.side or (start.trainings.about.side if start else 32)
-    images = cifar10.images_for(space.name, options.data, tenth=options.subset, side=side)
+    images = cifar10.images_for(space, options.data, tenth=options.subset, side=side)
     job, journal = Job(space, images, recipe, epochs, device), Journal(options.journal)
     setting = Setting.of(space, recipe, images, epochs)
     asked = {(identity, seed) for identity in map(space.identity, architectures) for seed in seeds}

@@ -55,7 +55,7 @@ def do(options: argparse.Namespace) -> int:
     benchmark = candidates.benchmark
     epochs = benchmark.fidelities[-1].schedule if options.epochs is None else options.epochs
     device = without_auto(options.device)
-    images = cifar10.images_for(benchmark.space.name, options.data, tenth=options.subset, side=options.side or 32)
+    images = cifar10.images_for(benchmark.space, options.data, tenth=options.subset, side=options.side or 32)
     with progress_bar("training", "trainings", quiet=options.quiet) as progress:
         found = verify(
             candidates,

@@ -30,6 +30,12 @@ class SearchSpace:
     choices: tuple[int, ...]
     constrained: bool = False
     """Whether some vectors of choices are no architectures."""
+    networks: str = ""
+    """Where it is said how its networks are built and trained, ``"module:attribute"`` of a
+    :class:`nasbench.training.recipes.Networks`: imported when one is trained. Empty where nobody says it."""
+    features: str = ""
+    """Where it is said what predictors see of it, ``"module:attribute"`` of a :class:`surrogates.features.Features`:
+    imported when one is fitted. Empty: they see its choices, one-hot."""
 
     def __repr__(self) -> str:
         return f"<search space {self.name}: {len(self.choices)} decisions, {self.size:,} architectures>"
@@ -96,6 +102,10 @@ class SearchSpace:
     def flops_many(self, architectures: ArrayLike) -> NDArray[np.int64]:
         """Return the multiply-accumulates of one forward pass of one image, shape (n,)."""
         raise NotImplementedError
+
+    def flops_at(self, architectures: ArrayLike, *, side: int) -> NDArray[np.int64] | None:
+        """Return :meth:`flops_many` for images of another side than 32 pixels, or None: here nobody knows them."""
+        return self.flops_many(architectures) if side == 32 else None
 
     # Validity and identity.
 

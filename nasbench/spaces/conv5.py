@@ -39,6 +39,8 @@ class Conv5(SearchSpace):
 
     name = "conv5"
     choices = (len(KERNELS), len(STRIDES), len(ACTIVATIONS)) * _LAYERS
+    networks = "nasbench.training.networks.conv5:NETWORKS"
+    features = "surrogates.encodings.chains:CONV5"
 
     def parse(self, text: str) -> Architecture:
         """Read five layers joined by ``-``, each kernel, ``s`` and stride, activation: ``3s1relu-5s2silu-...``.
@@ -88,6 +90,10 @@ class Conv5(SearchSpace):
         inside, out = np.array(CHANNELS[:-1]), np.array(CHANNELS[1:])
         head = CHANNELS[-1] * _CLASSES + _CLASSES
         return np.asarray((kernels**2 * inside * out + 2 * out).sum(axis=1) + head, np.int64)
+
+    def flops_at(self, architectures: ArrayLike, *, side: int) -> NDArray[np.int64]:
+        """Return :meth:`flops_many` for images of any side."""
+        return self.flops_many(architectures, side=side)
 
     def flops_many(self, architectures: ArrayLike, *, side: int = 32) -> NDArray[np.int64]:
         """Return multiply-accumulates of the convolutions and the linear layer, shape (n,).

@@ -37,6 +37,8 @@ class NatsSSS(SearchSpace):
 
     name = "nats_sss"
     choices = (8,) * 5
+    networks = "nasbench.training.networks.nats:SIZE"
+    features = "surrogates.encodings.chains:SIZES"
 
     def parse(self, text: str) -> Architecture:
         """Read the official text, ``c1:c2:c3:c4:c5`` in channels.

@@ -37,6 +37,8 @@ class NB201(SearchSpace):
 
     name = "nb201"
     choices = (5,) * 6
+    networks = "nasbench.training.networks.nats:TOPOLOGY"
+    features = "surrogates.encodings.cells201:FEATURES"
 
     def parse(self, text: str) -> Architecture:
         """Read the official text, ``|op~0|+|op~0|op~1|+|op~0|op~1|op~2|``.

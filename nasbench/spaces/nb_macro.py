@@ -37,6 +37,8 @@ class NBMacro(SearchSpace):
 
     name = "nb_macro"
     choices = (3,) * 8
+    networks = "nasbench.training.networks.macro:NETWORKS"
+    features = "surrogates.encodings.chains:MACRO"
 
     def parse(self, text: str) -> Architecture:
         """Read the official text, eight digits: 0 Identity, 1 MB3_K3, 2 MB6_K5.

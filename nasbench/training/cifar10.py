@@ -3,7 +3,6 @@
 from nasbench.training.images.cifar10 import (
     ADDRESS,
     PAGE,
-    SPLITS,
     fetch,
     images,
     images_for,
@@ -12,4 +11,4 @@ from nasbench.training.images.cifar10 import (
     subset,
 )
 
-__all__ = ["ADDRESS", "PAGE", "SPLITS", "fetch", "images", "images_for", "nb201_halves", "read", "subset"]
+__all__ = ["ADDRESS", "PAGE", "fetch", "images", "images_for", "nb201_halves", "read", "subset"]

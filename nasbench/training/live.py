@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from nasbench.training.campaign.journal import Journal, Setting, made_with
 from nasbench.training.campaign.pack import costs
 from nasbench.training.images import Images
 from nasbench.training.loop.train import Training
-from nasbench.training.recipes import RECIPES
+from nasbench.training.recipes import RECIPES, Recipe
 from nasbench.types import Architecture, Fidelity, Metrics, Origin
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class LiveBenchmark(SingleMetrics):
     Args:
         space: Name of the search space.
         images: What is trained and evaluated on.
-        recipe: A name in :data:`nasbench.training.recipes.RECIPES`.
+        recipe: How to train, or its name in :data:`nasbench.training.recipes.RECIPES`.
         epochs: The length of the one schedule.
         journal: The file of trainings; made if there is none.
         seeds: Run r of an architecture is the training of seed r, below this number.
@@ -63,7 +64,7 @@ class LiveBenchmark(SingleMetrics):
         space: str,
         images: Images,
         *,
-        recipe: str,
+        recipe: Recipe | str,
         epochs: int,
         journal: str | os.PathLike[str],
         seeds: int = 1,
@@ -72,8 +73,10 @@ class LiveBenchmark(SingleMetrics):
         dataset: str = "",
         locator: str = "",
     ) -> None:
-        if recipe not in RECIPES:
-            raise unknown_name("recipe", recipe, RECIPES)
+        if isinstance(recipe, str):
+            if recipe not in RECIPES:
+                raise unknown_name("recipe", recipe, RECIPES)
+            recipe = RECIPES[recipe]
         if epochs < 1 or seeds < 1:
             raise CampaignError(f"expected at least 1 epoch and 1 seed, not {epochs} and {seeds}.")
         self.space: SearchSpace = registry.find("spaces", space)()
@@ -84,17 +87,28 @@ class LiveBenchmark(SingleMetrics):
         self.dataset: str = dataset or images.name
         self.locator: str = locator or str(self.journal.path)
         self.name: str = f"{space} trained for {epochs} epoch{'s' if epochs > 1 else ''} on {self.dataset}"
-        self._job = Job(self.space, images, RECIPES[recipe], epochs, device, checkpoints_of(self.journal))
-        self._setting = Setting.of(self.space, RECIPES[recipe], images, epochs)
+        self._job = Job(self.space, images, recipe, epochs, device, checkpoints_of(self.journal))
+        self._setting = Setting.of(self.space, recipe, images, epochs)
         self._train_one = train_one
         self._known: dict[tuple[int, int], Training] = {}
         self.digest: str = self._digest()
         """A digest of the settings and the versions of what trains."""
-        self.journal.claim(RECIPES[recipe])
+        self.journal.claim(recipe)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        setting, device, texts = self._setting, self._job.device, (self.dataset, self.locator)
-        return _again, (setting, self.images, self.journal.path, self.seeds, device, self._train_one, *texts)
+        space, images, recipe, epochs, device, _ = self._job
+        again = partial(
+            LiveBenchmark,
+            recipe=recipe,
+            epochs=epochs,
+            journal=self.journal.path,
+            seeds=self.seeds,
+            device=device,
+            train_one=self._train_one,
+            dataset=self.dataset,
+            locator=self.locator,
+        )
+        return again, (space.name, images)
 
     def __repr__(self) -> str:
         return f"<live benchmark {self.name}: {self.seeds} runs each, {self.journal}>"
@@ -265,30 +279,6 @@ class LiveBenchmark(SingleMetrics):
             "versions": versions,
         }
         return hashlib.sha256(canonical_json(described)).hexdigest()
-
-
-def _again(
-    setting: Setting,
-    images: Images,
-    journal: str,
-    seeds: int,
-    device: str,
-    train_one: TrainOne,
-    dataset: str,
-    locator: str,
-) -> LiveBenchmark:
-    return LiveBenchmark(
-        setting.space,
-        images,
-        recipe=setting.recipe,
-        epochs=setting.epochs,
-        journal=journal,
-        seeds=seeds,
-        device=device,
-        train_one=train_one,
-        dataset=dataset,
-        locator=locator,
-    )
 
 
 def _mean(trainings: Sequence[Training], split: str, step: int) -> float:

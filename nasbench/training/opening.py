@@ -114,7 +114,7 @@ def open_live(text: str, dataset: str | None = None) -> LiveBenchmark:
     return LiveBenchmark(
         settings.space,
         images,
-        recipe=recipe.name,
+        recipe=recipe,
         epochs=settings.epochs,
         journal=settings.journal,
         seeds=settings.seeds,

@@ -1,13 +1,19 @@
-"""How each benchmark trained its networks: the constants of its own code, in words."""
+"""How each benchmark trained its networks: the constants of its own code, in words, and who builds these networks."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from nasbench.errors import unknown_name
+from nasbench import registry
+from nasbench.errors import UnknownNameError
+from nasbench.spaces import SearchSpace
+from nasbench.types import Architecture
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class Recipe(NamedTuple):
@@ -131,13 +137,44 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
 )
 
 
-def recipe_for(space: str) -> Recipe:
+class Networks(NamedTuple):
+    """How the networks of a search space are built and trained; :attr:`nasbench.SearchSpace.networks` names it.
+
+    Made without torch, unless ``body`` lies in a module that imports it.
+    """
+
+    body: Callable[[Architecture], tuple[nn.Module, int]]
+    """Make what comes before the mean over the image, and say how many channels leave it. It draws no weights:
+    :func:`nasbench.training.networks.initialise` does."""
+    recipe: Recipe
+    """One of :data:`RECIPES`, or one that differs and has a name of its own."""
+    splits: str
+    """How CIFAR-10 is split: as for :func:`nasbench.training.images.cifar10.images`."""
+    multiple: int = 1
+    """What the side of an image is a multiple of, in pixels."""
+
+
+def networks_of(space: SearchSpace | str) -> Networks:
+    """Return how the networks of a search space, or of one of this name, are built and trained.
+
+    Raises:
+        UnknownNameError: There is no such search space, or nobody says how to train its networks.
+        ModuleNotFoundError: PyTorch is not installed.
+    """
+    known: SearchSpace = registry.find("spaces", space)() if isinstance(space, str) else space
+    if not known.networks:
+        raise UnknownNameError(
+            f"nobody says how to train networks of the search space {known.name}: its class needs an attribute "
+            "'networks' (docs/extending.md)."
+        )
+    networks: Networks = registry.load(known.networks, f"networks of {known.name}")
+    return networks
+
+
+def recipe_for(space: SearchSpace | str) -> Recipe:
     """Return the recipe by which the benchmark of a search space trained its networks.
 
     Raises:
-        UnknownNameError: There is no recipe for this space.
+        UnknownNameError, ModuleNotFoundError: As for :func:`networks_of`.
     """
-    name = {"nats_sss": "nb201"}.get(space, space)
-    if name not in RECIPES:
-        raise unknown_name("recipe for the search space", space, [*RECIPES, "nats_sss"])
-    return RECIPES[name]
+    return networks_of(space).recipe

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.spaces.nb101 import EDGES, NB101, OPERATIONS, VERTICES
-from surrogates.encodings.cells201 import Groups
 from surrogates.encodings.flows101 import Cells
+from surrogates.features import Features, Groups
 
 COUNTS = ("paths", "parts")
 """The groups that hold many counts, of which most are zero."""
@@ -170,3 +170,6 @@ def _edge_kinds(
 
 def _spelled(signature: tuple[int, ...]) -> str:
     return " ".join(_SHORT[i] for i in signature) or "nothing"
+
+
+FEATURES = Features(features, counts=("paths", "operations", "parts"), default="surrogates.models.default101:default")

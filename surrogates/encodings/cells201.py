@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.spaces.nb201 import NB201, OPERATIONS
-
-Groups = dict[str, tuple[list[str], NDArray[np.float64]]]
+from surrogates.features import Features, Groups
 
 _NONE, _SKIP = OPERATIONS.index("none"), OPERATIONS.index("skip_connect")
 _REAL = ("nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -161,3 +160,6 @@ def _common_parts() -> NDArray[np.int64]:
 
 def _spelled(signature: tuple[int, ...]) -> str:
     return " ".join(_SHORT[_REAL[i]] for i in signature) or "nothing"
+
+
+FEATURES = Features(features, counts=("paths", "operations", "parts"))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nasbench.spaces.conv5 import ACTIVATIONS, KERNELS, STRIDES, Conv5
 from nasbench.spaces.nats_sss import CHANNELS, NatsSSS
 from nasbench.spaces.nb_macro import NBMacro
-from surrogates.encodings.cells201 import Groups
+from surrogates.features import Features, Groups
 
 _STAGES = ((0, 1), (2, 3, 4), (5, 6, 7))
 
@@ -96,3 +96,12 @@ def conv5(choices: NDArray[np.uint8]) -> Groups:
     each |= {f"stride of layer {i}": strides[:, i - 1] for i in layers}
     each |= {f"layer {i} is {name}": choices[:, 3 * i - 1] == j for i in layers for j, name in enumerate(ACTIVATIONS)}
     return {"whole": _group(whole), "growth": _group(grown), "layers": _group(each)}
+
+
+SIZES = Features(sizes)
+MACRO = Features(
+    macro,
+    lengths=(1.0, 4.0, 16.0),
+    weights={"gaussian_process": 2, "neural_networks": 1},  # smooth sums over the layers: trees make it worse
+)
+CONV5 = Features(conv5)

@@ -2,13 +2,13 @@
 
 Each is a scikit-learn transformer over uint8 arrays of choices, shape (n, decisions), as tables and spaces have them.
 White, Neiswanger, Nolen & Savani, "A Study on Encodings for Neural Architecture Search", NeurIPS 2020, compare the
-first three; the graph features are those of :mod:`surrogates.encodings.cells201`, :mod:`surrogates.encodings.cells101`
-and :mod:`surrogates.encodings.chains`.
+first three; the graph features are those that each space names: ours are in :mod:`surrogates.encodings.cells201`,
+:mod:`surrogates.encodings.cells101` and :mod:`surrogates.encodings.chains`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise, product
 from typing import Any, Self
 
@@ -20,7 +20,8 @@ from sklearn.utils.validation import check_is_fitted
 from nasbench import registry
 from nasbench.errors import NasbenchError
 from nasbench.spaces import SearchSpace
-from surrogates.encodings import cells101, cells201, chains
+from surrogates.encodings import cells101
+from surrogates.features import Groups, features_of
 
 _BLOCK = 4096
 """Rows that are encoded at once: what is computed of them fits a processor's cache."""
@@ -81,7 +82,7 @@ class Encoding(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         space: SearchSpace = registry.find("spaces", self.space)()
         return space.validated(X)
 
-    def _encode(self, choices: NDArray[np.uint8]) -> cells201.Groups:
+    def _encode(self, choices: NDArray[np.uint8]) -> Groups:
         raise NotImplementedError
 
     def _unknown(self, known: Sequence[str]) -> EncodingError:
@@ -93,7 +94,7 @@ class Encoding(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 class OneHot(Encoding):
     """One column for each choice of each decision: for every space, but forms of one network have nothing in common."""
 
-    def _encode(self, choices: NDArray[np.uint8]) -> cells201.Groups:
+    def _encode(self, choices: NDArray[np.uint8]) -> Groups:
         space: SearchSpace = registry.find("spaces", self.space)()
         pairs = [(i, choice) for i, cardinality in enumerate(space.choices) for choice in range(cardinality)]
         hot = np.stack([choices[:, i] == choice for i, choice in pairs], axis=1)
@@ -103,7 +104,7 @@ class OneHot(Encoding):
 class Adjacency(Encoding):
     """The pruned adjacency matrix of a cell, edge by edge, and its operations, one-hot; of spaces whose edges vary."""
 
-    def _encode(self, choices: NDArray[np.uint8]) -> cells201.Groups:
+    def _encode(self, choices: NDArray[np.uint8]) -> Groups:
         if self.space != "nb101":
             raise self._unknown(["nb101"])
         from nasbench.spaces.nb101 import EDGES, NB101, OPERATIONS
@@ -120,7 +121,7 @@ class Adjacency(Encoding):
 class Paths(Encoding):
     """Whether a cell has each possible path, as the sequence of its operations (White et al., "BANANAS", AAAI 2021)."""
 
-    def _encode(self, choices: NDArray[np.uint8]) -> cells201.Groups:
+    def _encode(self, choices: NDArray[np.uint8]) -> Groups:
         if self.space == "nb101":
             spelled, counts = cells101.features(choices)["paths"]
             return {"paths": (spelled, (counts > 0).astype(np.float64))}
@@ -145,21 +146,17 @@ class Paths(Encoding):
 class GraphFeatures(Encoding):
     """Canonical features of the network: the same for all forms of it. The encoding to take."""
 
-    def _encode(self, choices: NDArray[np.uint8]) -> cells201.Groups:
-        if self.space not in _FEATURES:
-            raise self._unknown(list(_FEATURES))
-        return _FEATURES[self.space](choices)
-
-
-_FEATURES: Mapping[str, Callable[[NDArray[np.uint8]], cells201.Groups]] = {
-    "nb201": cells201.features,
-    "nb101": cells101.features,
-    "nats_sss": chains.sizes,
-    "nb_macro": chains.macro,
-    "conv5": chains.conv5,
-}
+    def _encode(self, choices: NDArray[np.uint8]) -> Groups:
+        features = features_of(self.space)
+        if features is None:
+            raise EncodingError(f"the search space {self.space!r} names no features: use OneHot.")
+        return features.groups(choices)
 
 
 def encoding_of(space: str) -> Encoding:
-    """Return the encoding to take, unfitted: graph features of the spaces that have them, one-hot choices of others."""
-    return GraphFeatures(space) if space in _FEATURES else OneHot(space)
+    """Return the encoding to take, unfitted: the features that a space names, or its choices, one-hot.
+
+    Raises:
+        UnknownNameError: As for :func:`surrogates.features.features_of`.
+    """
+    return OneHot(space) if features_of(space) is None else GraphFeatures(space)

@@ -22,8 +22,8 @@ from nasbench.errors import NasbenchError
 from nasbench.spaces import SearchSpace
 from nasbench.tables.table import Table
 from nasbench.types import Fidelity
-from surrogates.encodings.cells201 import Groups
 from surrogates.encodings.encoding import Encoding, encoding_of
+from surrogates.features import Groups
 
 _TEXT = re.compile(r"([A-Za-z0-9_.+-]+)(?:@(\d{1,6})(?:/(\d{1,6}))?)?(?:=(\d+\.?\d*))?", re.ASCII)
 GROUP = "inputs"

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nasbench import registry
 from nasbench.tables.table import Table
 from surrogates.encodings import inputs as inputs_
 from surrogates.encodings.inputs import Extra
@@ -29,7 +30,7 @@ _POINTS = 2000
 
 
 def make(model: str, space: str, seed: int, labels: int, inputs: Sequence[Extra] = ()) -> Any:
-    """Return an unfitted estimator: ``default``, one of its ``MEMBERS``, or several joined by ``+``.
+    """Return an unfitted estimator: ``default``, a registered model, or several joined by ``+``.
 
     Raises:
         EvaluationError: Nothing has this name.
@@ -37,10 +38,11 @@ def make(model: str, space: str, seed: int, labels: int, inputs: Sequence[Extra]
     """
     if model == "default":
         return default.default(space, labels=labels, inputs=inputs, random_state=seed)
+    known = registry.names("models")
     members = model.split("+")
-    unknown = [name for name in members if name not in default.MEMBERS]
+    unknown = [name for name in members if name not in known]
     if unknown:
-        raise EvaluationError(f"unknown model {unknown[0]!r}: expected default, or of {'+'.join(default.MEMBERS)}.")
+        raise EvaluationError(f"unknown model {unknown[0]!r}: expected default, or of {'+'.join(known)}.")
     return default.stacked(space, members, inputs=inputs, random_state=seed)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,23 +12,13 @@ from nasbench import registry
 from nasbench.errors import MissingPackageError
 from surrogates.encodings import encoding_of
 from surrogates.encodings.inputs import Extra, InputError, WithInputs
-from surrogates.models.boosting import BoostedTrees
+from surrogates.features import Features, features_of
 from surrogates.models.encoded import Encoded
-from surrogates.models.forest import ExtraTrees, RandomForest
-from surrogates.models.gaussian_process import GroupedGaussianProcess
-from surrogates.models.ridge import Ridge
+from surrogates.models.ranked import RankedRegressor
 from surrogates.models.stack import Stack
 
-MEMBERS = ("ridge", "random_forest", "extra_trees", "boosted_trees", "gaussian_process", "neural_networks")
-"""Names of the models that a stack can be made of."""
-_MEMBERS: Mapping[str, Mapping[str, float]] = {
-    # Accuracies are smooth sums over the layers: trees would make it worse.
-    "nb_macro": {"gaussian_process": 2, "neural_networks": 1},
-}
-"""The members of the recommended stack and their weights, where they are not a process and trees in equal parts."""
-_LENGTHS = {"nb_macro": (1.0, 4.0, 16.0)}
-_COUNTS = {"paths", "operations", "parts"}
-"""Groups of features that count what a network has."""
+_UNKNOWN = Features(groups=lambda choices: {})
+"""What is taken of a space that names no features: all but these."""
 
 
 def default(space: str, *, labels: int = 500, inputs: Sequence[Extra] = (), random_state: int | None = None) -> Any:
@@ -45,20 +36,21 @@ def default(space: str, *, labels: int = 500, inputs: Sequence[Extra] = (), rand
         random_state: Of everything random.
 
     Raises:
-        InputError: The space is nb101, whose default takes no inputs.
+        InputError: The space is nb101, or another whose default is no stack and takes no inputs.
         UnknownNameError: No search space has this name.
         MissingPackageError: The space is nb101 or nb_macro, and torch is not installed.
     """
-    if space == "nb101":
-        if inputs:
-            raise InputError("the default model of nb101 takes no inputs: name gaussian_process+boosted_trees.")
-        try:
-            from surrogates.models import default101
-        except ModuleNotFoundError as error:
-            raise _missing(space, error) from error
-        return default101.default(labels, random_state=random_state)
-    members = _MEMBERS.get(space, {"gaussian_process": 1, "boosted_trees": 1})
-    return stacked(space, [*members], weights=[*members.values()], inputs=inputs, random_state=random_state)
+    features = features_of(space) or _UNKNOWN
+    if not features.default:
+        members = features.weights
+        return stacked(space, [*members], weights=[*members.values()], inputs=inputs, random_state=random_state)
+    if inputs:
+        raise InputError(f"the default model of {space} takes no inputs: name {'+'.join(features.weights)}.")
+    try:
+        make = registry.load(features.default, f"the default model of {space}")
+    except ModuleNotFoundError as error:
+        raise _missing(space, error.name) from error
+    return make(labels, random_state=random_state)
 
 
 def stacked(
@@ -69,43 +61,53 @@ def stacked(
     inputs: Sequence[Extra] = (),
     random_state: int | None = None,
 ) -> Encoded:
-    """Return a calibrated stack of some of MEMBERS, by weight, over the encoding of a space, and inputs.
+    """Return a calibrated stack of some registered models, by weight, over the encoding of a space, and inputs.
 
-    The encoding is that of :func:`surrogates.encodings.encoding_of`.
+    The encoding is that of :func:`surrogates.encodings.encoding_of`. A model is given what its constructor names, of
+    ``groups`` (the columns of each group of features), ``counts`` (which groups are counts), ``lengths``
+    (:attr:`surrogates.features.Features.lengths`) and ``random_state``.
+
+    Args:
+        space: Name of a search space.
+        members: Names of models.
+        weights: Of the members; all alike by default.
+        inputs: What they look at beside the architecture.
+        random_state: Of everything random.
 
     Raises:
-        UnknownNameError: No search space has this name.
-        MissingPackageError: A member is neural_networks, and torch is not installed.
-        KeyError: A member is none of MEMBERS.
+        UnknownNameError: No search space, or no model, has this name.
+        MissingPackageError: A model needs a package that is not installed.
     """
-    features = encoding_of(space)
+    encoding, known = encoding_of(space), features_of(space) or _UNKNOWN
     one = registry.find("spaces", space)().sample_many(1, np.random.default_rng(0))
-    groups = features.fit(one).columns()
+    groups = encoding.fit(one).columns()
     if inputs:  # a group of their own: the last columns
         groups.append([*range(groups[-1][-1] + 1, groups[-1][-1] + 1 + len(inputs))])
-    counts = [i for i, group in enumerate(features.groups_) if group in _COUNTS]
-    lengths = _LENGTHS.get(space, (1.0, 2.0, 4.0))
-    models: dict[str, Any] = {
-        "ridge": Ridge(),
-        "random_forest": RandomForest(random_state=random_state),
-        "extra_trees": ExtraTrees(random_state=random_state),
-        "boosted_trees": BoostedTrees(random_state=random_state),
-        "gaussian_process": GroupedGaussianProcess(groups, counts, lengths=lengths, random_state=random_state),
+    offered = {
+        "groups": groups,
+        "counts": [i for i, group in enumerate(encoding.groups_) if group in known.counts],
+        "lengths": known.lengths,
+        "random_state": random_state,
     }
-    if "neural_networks" in members:
-        try:
-            from surrogates.models.neural_network import NeuralNetworks
-        except ModuleNotFoundError as error:
-            raise _missing(space, error) from error
-        models["neural_networks"] = NeuralNetworks(random_state=random_state)
-    model = Stack([models[name] for name in members], weights=weights, random_state=random_state)
-    encoding = WithInputs(space, inputs) if inputs else encoding_of(space)
-    return Encoded(encoding, model)
+    models = [_made(space, name, offered) for name in members]
+    model = Stack(models, weights=weights, random_state=random_state)
+    return Encoded(WithInputs(space, inputs) if inputs else encoding_of(space), model)
 
 
-def _missing(space: str, error: ModuleNotFoundError) -> MissingPackageError:
-    without = "gaussian_process" if space == "nb_macro" else "gaussian_process+boosted_trees"
+def _made(space: str, name: str, offered: dict[str, Any]) -> RankedRegressor:
+    try:
+        kind = registry.find("models", name)
+    except MissingPackageError as error:
+        raise _missing(space, getattr(error.__cause__, "name", None)) from error
+    named = inspect.signature(kind).parameters
+    model: RankedRegressor = kind(**{key: value for key, value in offered.items() if key in named})
+    return model
+
+
+def _missing(space: str, package: str | None) -> MissingPackageError:
+    weights = (features_of(space) or _UNKNOWN).weights
+    without = "+".join(name for name in weights if name != "neural_networks")
     return MissingPackageError(
-        f"this model of {space} needs {error.name}, which is not installed: pip install 'nasbench-suite[train]'; "
+        f"this model of {space} needs {package}, which is not installed: pip install 'nasbench-suite[train]'; "
         f"or take the model {without}."
     )

@@ -53,7 +53,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "widths.h5"
 
 
-def test_its_encoding_is_its_choices() -> None:
+def test_its_encoding_is_its_choices(table: Path) -> None:
     assert isinstance(encoding_of("widths"), OneHot)
     assert isinstance(encoding_of("conv5"), GraphFeatures)
 

@@ -50,6 +50,8 @@ class NB101(SearchSpace):
 
     name = NAME
     choices = (2,) * len(EDGES) + (3,) * (VERTICES - 2)
+    networks = "nasbench.training.networks.nb101:NETWORKS"
+    features = "surrogates.encodings.cells101:FEATURES"
     constrained = True
 
     # Cells as people and files write them.

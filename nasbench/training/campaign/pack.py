@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from nasbench import registry
 from nasbench.errors import JournalError
 from nasbench.spaces import SearchSpace
-from nasbench.spaces.conv5 import Conv5
 from nasbench.tables import Column, DatasetContent, TableContent, missing_value
 from nasbench.training.campaign.entries import About, Entry, Setting, json_of
 from nasbench.training.campaign.journal import Journal
@@ -146,14 +145,11 @@ def costs(
 ) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]:
     """Return parameters and multiply-accumulates, shape (n,) each, or None where the formulas do not hold.
 
-    The formulas of the spaces are of 10 classes and images of 32 x 32 pixels; parameters do not depend on the latter.
+    The formulas of the spaces are of 10 classes; parameters do not depend on the side of the images.
     """
     if classes != 10:
         return None, None
-    parameters = space.parameters_many(architectures)
-    if isinstance(space, Conv5):
-        return parameters, space.flops_many(architectures, side=side)
-    return parameters, space.flops_many(architectures) if side == 32 else None
+    return space.parameters_many(architectures), space.flops_at(architectures, side=side)
 
 
 def recipe_in_words(recipe: dict[str, Any]) -> str:

@@ -18,8 +18,10 @@ import torch
 from nasbench.errors import ImagesError
 from nasbench.sources.download import download
 from nasbench.sources.fetch import alone, cache_folder, clear, writing_below
+from nasbench.spaces import SearchSpace
 from nasbench.system.files import replacing
 from nasbench.training.images.base import Images, Split, collect, halved
+from nasbench.training.recipes import networks_of
 
 ADDRESS = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 # The page gives the MD5 c32a1d4ab5d03f1284b67883e8d87530; this is the SHA-256 that independent projects record for the
@@ -29,9 +31,6 @@ SIZE = 170_052_171
 PAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
 TRAINING = tuple(f"data_batch_{i}.bin" for i in range(1, 6))
 TEST = "test_batch.bin"
-
-SPLITS = {"nb101": "nb101", "nb201": "nb201", "nats_sss": "nb201", "nb_macro": "nb_macro", "conv5": "nb101"}
-"""By search space, how its benchmark splits the images; ``conv5`` has no benchmark, and gets those of NAS-Bench-101."""
 
 _RECORD = 1 + 3 * 32 * 32
 _FILE = 10_000 * _RECORD
@@ -146,27 +145,27 @@ def subset(data: str | os.PathLike[str], *, side: int = 32) -> Images:
 
 
 def images_for(
-    space: str, data: str | os.PathLike[str] | None = None, *, tenth: bool = False, side: int = 32
+    space: SearchSpace | str, data: str | os.PathLike[str] | None = None, *, tenth: bool = False, side: int = 32
 ) -> Images:
-    """Return what architectures of a search space are trained on: :data:`SPLITS` of all images, or :func:`subset`.
+    """Return what architectures of a search space are trained on: all images, split as its benchmark does, or a tenth.
 
     Args:
-        space: Name of the search space.
+        space: The search space, or its name.
         data: The folder of the official files; the cache by default, into which they are fetched.
-        tenth: Whether to take the subset.
+        tenth: Whether to take the :func:`subset`.
         side: 32, or 16 with the subset.
 
     Raises:
-        ImagesError: A file is missing or damaged, the space has no images here, or no images have such a side.
+        ImagesError: A file is missing or damaged, or no images have such a side.
+        UnknownNameError: There is no such search space, or nobody says how to train its networks.
         FetchError: The files are not in the cache and cannot be fetched.
     """
-    if space not in SPLITS:
-        raise ImagesError(f"no images for the search space {space!r}. Known: {', '.join(SPLITS)}.")
+    splits = networks_of(space).splits
     if tenth:
         return subset(fetch() if data is None else data, side=side)
     if side != 32:
         raise ImagesError(f"only the subset has images of {side} pixels a side: give --subset too.")
-    return images(SPLITS[space], data)
+    return images(splits, data)
 
 
 def nb201_halves() -> tuple[list[int], list[int]]:

@@ -17,12 +17,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, pad
+from torch.nn.functional import cross_entropy
 
 from nasbench.errors import TrainingError
 from nasbench.training.images import Images, Split
 from nasbench.training.loop import checkpoint as checkpoints
 from nasbench.training.loop.checkpoint import Progress
+from nasbench.training.loop.crops import Crops
 from nasbench.training.loop.devices import device_name, find_device, now, prepared, reproducible
 from nasbench.training.loop.optimizers import optimizer as optimizer_of
 from nasbench.training.loop.randomness import generator_of, plan_of
@@ -154,14 +155,11 @@ def _run(task: _Task, part: int, state: Progress | None, after_epoch: Callable[[
         network.load_state_dict(state.network)
         optimizer.load_state_dict(state.optimizer)
 
-    # Everything is on the device from here on. A view of all crops of all images, and of all their mirror images, shape
-    # (2, n, top, left, side, side, 3): one look-up crops and flips a batch, in the order "channels last".
+    # Everything is on the device from here on.
     splits = {name: Split(*(tensor.to(place) for tensor in split)) for name, split in evaluated.items()}
     labels = images.splits["train"].labels.to(place)
     margin, side, count = recipe.padding(images.side), images.side, len(labels)
-    padded = pad(images.splits["train"].pixels.to(place), (margin,) * 4).permute(0, 2, 3, 1)
-    both = torch.stack([padded, padded.flip(2)])
-    crops = both.unfold(2, side, 1).unfold(3, side, 1).permute(0, 1, 2, 3, 5, 6, 4)
+    crops = Crops(images.splits["train"].pixels.to(place), margin)
     normalise = _normalise(recipe, place)
     steps = recipe.steps(epochs, count)
     _check_logits(network, normalise(images.splits["train"].pixels[:1].to(place)), images.classes)
@@ -179,11 +177,8 @@ def _run(task: _Task, part: int, state: Progress | None, after_epoch: Callable[[
             for group in optimizer.param_groups:
                 group["lr"] = recipe.learning_rate_at(epoch - 1, step, epochs=epochs, steps=steps)
             optimizer.zero_grad()
-            for image, top, left, mirrored in (piece.unbind(1) for piece in torch.split(rows, part)):
-                # The crop of a mirror image that is the mirror image of the crop lies as far from the other side.
-                left = torch.where(mirrored > 0, 2 * margin - left, left)
-                crop = crops[mirrored, image, top, left].permute(0, 3, 1, 2)
-                logits, target = forward(normalise(crop)), labels[image]
+            for some in torch.split(rows, part):
+                logits, target = forward(normalise(crops.cut(some))), labels[some[:, 0]]
                 loss = cross_entropy(logits, target, reduction="sum") / len(rows)
                 loss.backward()  # type: ignore[no-untyped-call]
                 losses += loss.detach()

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,23 +13,13 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from nasbench import registry
-from nasbench.errors import TrainingError, unknown_name
+from nasbench.errors import TrainingError
 from nasbench.spaces import SearchSpace
-from nasbench.training.networks import conv5, macro, nats, nb101
 from nasbench.training.networks.base import Network
-from nasbench.training.recipes import RECIPES, Recipe
+from nasbench.training.recipes import Recipe, networks_of
 from nasbench.types import Architecture
 
 __all__ = ["Network", "build", "initialise"]
-
-_BODIES: dict[str, tuple[Callable[[Architecture], tuple[nn.Module, int]], str, int]] = {
-    "nb101": (nb101.body, "nb101", 4),
-    "nb201": (nats.topology, "nb201", 4),
-    "nats_sss": (nats.size, "nb201", 4),
-    "nb_macro": (macro.body, "nb_macro", 1),
-    "conv5": (conv5.body, "conv5", 1),
-}
-"""What makes the body of a space's networks, the recipe of their first weights, what the side is a multiple of."""
 
 
 def build(space: SearchSpace | str, architecture: Architecture | str, *, classes: int = 10, side: int = 32) -> Network:
@@ -49,14 +38,12 @@ def build(space: SearchSpace | str, architecture: Architecture | str, *, classes
 
     Raises:
         InvalidArchitectureError: This is no architecture of the space.
-        UnknownNameError: No search space has this name, or none of the networks here is of it.
+        UnknownNameError: No search space has this name, or nobody says how to build its networks.
         TrainingError: The number of classes is not positive, or the side no positive multiple of what the space needs.
     """
     known: SearchSpace = registry.find("spaces", space)() if isinstance(space, str) else space
     choices = known.parse(architecture) if isinstance(architecture, str) else known.check(architecture)
-    if known.name not in _BODIES:
-        raise unknown_name("network's search space", known.name, _BODIES)
-    make, recipe, multiple = _BODIES[known.name]
+    make, recipe, _, multiple = networks_of(known)
     if not _whole(classes):
         raise TrainingError(f"a network needs a positive whole number of classes, not {classes!r}.")
     if not _whole(side) or side % multiple:
@@ -70,7 +57,7 @@ def build(space: SearchSpace | str, architecture: Architecture | str, *, classes
     network.space, network.architecture, network.side = known.name, known.format(choices), side
     if device.type != "meta":
         network.to_empty(device=device)
-        initialise(network, RECIPES[recipe], torch.Generator("cpu").manual_seed(0))
+        initialise(network, recipe, torch.Generator("cpu").manual_seed(0))
     return network
 
 

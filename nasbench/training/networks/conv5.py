@@ -7,6 +7,7 @@ from itertools import pairwise
 from torch import nn
 
 from nasbench.spaces.conv5 import CHANNELS, Conv5
+from nasbench.training.recipes import RECIPES, Networks
 from nasbench.types import Architecture
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -29,3 +30,7 @@ def body(architecture: Architecture) -> tuple[nn.Module, int]:
             _ACTIVATIONS[activation](),
         ]
     return nn.Sequential(*layers), CHANNELS[-1]
+
+
+NETWORKS = Networks(body, RECIPES["conv5"], splits="nb101")
+"""Conv5 has no benchmark: it gets the images of NAS-Bench-101."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from nasbench.spaces.nb_macro import OPERATIONS
+from nasbench.training.recipes import RECIPES, Networks
 from nasbench.types import Architecture
 
 _STEM, _HEAD = 32, 1280
@@ -67,3 +68,6 @@ def _normalised(inside: int, out: int, kernel: int, stride: int = 1, groups: int
         nn.Conv2d(inside, out, kernel, stride, padding=kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(out),
     )
+
+
+NETWORKS = Networks(body, RECIPES["nb_macro"], splits="nb_macro")

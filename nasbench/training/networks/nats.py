@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from nasbench.spaces.nats_sss import CHANNELS
 from nasbench.spaces.nb201 import EDGES, NB201, OPERATIONS
+from nasbench.training.recipes import RECIPES, Networks
 from nasbench.types import Architecture
 
 SIZE_CELL = NB201().parse(
@@ -114,3 +115,7 @@ def _convolution(inside: int, out: int, kernel: int, stride: int = 1) -> list[nn
         nn.Conv2d(inside, out, kernel, stride, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(out),
     ]
+
+
+TOPOLOGY = Networks(topology, RECIPES["nb201"], splits="nb201", multiple=4)
+SIZE = Networks(size, RECIPES["nb201"], splits="nb201", multiple=4)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nasbench.spaces.nb101 import NB101
+from nasbench.training.recipes import RECIPES, Networks
 from nasbench.types import Architecture
 
 _STEM, _STACKS, _CELLS = 128, 3, 3
@@ -116,3 +117,6 @@ def _sum(terms: list[Tensor]) -> Tensor:
     for i, term in enumerate(terms[1:]):
         total = total + term if i == 0 else total.add_(term)  # the first makes a new tensor; the rest add to that
     return total
+
+
+NETWORKS = Networks(body, RECIPES["nb101"], splits="nb101", multiple=4)

@@ -71,7 +71,7 @@ def verify(
     if epochs < 1 or seeds < 1:
         raise CampaignError(f"expected at least 1 epoch and 1 seed, not {epochs} and {seeds}.")
     benchmark, architectures, chosen = candidates
-    recipe = recipe_for(benchmark.space.name)
+    recipe = recipe_for(benchmark.space)
     metric = metric_of(benchmark, architectures)
     split = SPLITS[metric]
     if split not in images.splits:
