@@ -142,6 +142,7 @@ def test_nobody_imports_the_command_line() -> None:
             ),
         ),
         ("pooch", ("nasbench.sources.download",)),
+        ("google_crc32c", ("nasbench.sources.readers.tfrecord",)),
         ("certifi", ("nasbench.sources.http",)),
         ("platformdirs", ("nasbench.sources.fetch",)),
         ("pandas", ("nasbench.tables.export", "surrogates.benchmark.export")),
