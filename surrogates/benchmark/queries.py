@@ -69,7 +69,13 @@ class SurrogateBenchmark(SingleMetrics):
 
     @classmethod
     def unsaved(cls, surrogate: Surrogate, rows: NDArray[np.int64], table: Table) -> SurrogateBenchmark:
-        """Return the benchmark of a surrogate that has no folder yet: it cannot be pickled, and has no digest."""
+        """Return the benchmark of a surrogate that has no folder yet: it cannot be pickled, and has no digest.
+
+        Args:
+            surrogate: What predicts.
+            rows: The rows of the table that it was fitted to.
+            table: Its table.
+        """
         benchmark = cls.__new__(cls)
         benchmark.folder = "unsaved"
         about = {"name": table.name, "dataset": table.dataset, "digest": table.digest, "source": table.source}
@@ -141,6 +147,11 @@ class SurrogateBenchmark(SingleMetrics):
         self, architecture: Architecture | str, *, schedule: int | None = None, epoch: int | None = None
     ) -> Sequence[int]:
         """Return the indexes of the runs that can be drawn.
+
+        Args:
+            architecture: As for :meth:`query`.
+            schedule: As for :meth:`query`.
+            epoch: As for :meth:`query`.
 
         Raises:
             InvalidArchitectureError: It is no architecture of the space.
@@ -220,7 +231,7 @@ class SurrogateBenchmark(SingleMetrics):
         Args:
             architectures: Choices, shape (n, decisions).
             metric: An accuracy that is predicted there.
-            runs: Of each architecture the drawn runs whose mean is taken, nan where there are none; by default the
+            runs: For each architecture, the drawn runs whose mean is taken, nan where there are none; by default the
                 mean that all of them are drawn around.
 
         Raises:
