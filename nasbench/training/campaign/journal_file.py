@@ -93,6 +93,12 @@ class JournalFile:
     def rows(self, connection: sqlite3.Connection, table: str, where: str, values: Sequence[Any]) -> Iterator[Any]:
         """Return rows of a table, each as a tuple of its columns but the checksum, which was compared.
 
+        Args:
+            connection: To this file.
+            table: ``"recipes"``, ``"images"`` or ``"trainings"``.
+            where: What follows in SQL.
+            values: Those of the places in it.
+
         Raises:
             JournalError: A row is not as it was written.
         """
