@@ -26,6 +26,7 @@ _UNITS = {"training_time": "seconds", "energy": "kWh", "co2": "g"}
 
 # Splits and training recipe: nasbench/lib/config.py and nasbench/lib/cifar.py.
 _TRAINED_ON = "40,000 of the CIFAR-10 training images (batches 1 to 4)"
+_TRAINED_IMAGES = 40_000
 _EVALUATED_ON = {
     "train_accuracy": "9,984 of the 10,000 CIFAR-10 training images of batch 1",
     "validation_accuracy": "9,984 of the other 10,000 CIFAR-10 training images (batch 5)",
@@ -208,10 +209,22 @@ def _schedule(
     columns = {}
     for i, metric in enumerate(ACCURACIES):
         counts = values(records.counts[chosen, :, i], missing_value(_COUNT))[:, first:]
-        columns[metric] = Column(counts, "images", epochs[first:], images, _TRAINED_ON, _EVALUATED_ON[metric] + mean)
+        columns[metric] = Column(
+            counts,
+            "images",
+            epochs[first:],
+            images,
+            _TRAINED_ON,
+            _EVALUATED_ON[metric] + mean,
+            trained_images=_TRAINED_IMAGES,
+        )
     for i, metric in enumerate(OTHERS[: records.others.shape[2]]):
         columns[metric] = Column(
-            smallest(values(records.others[chosen, :, i], np.nan)), _UNITS[metric], epochs, trained_on=_TRAINED_ON
+            smallest(values(records.others[chosen, :, i], np.nan)),
+            _UNITS[metric],
+            epochs,
+            trained_on=_TRAINED_ON,
+            trained_images=_TRAINED_IMAGES,
         )
     return columns
 

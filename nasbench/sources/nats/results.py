@@ -40,16 +40,17 @@ from nasbench.spaces.nats_sss import NatsSSS
 from nasbench.spaces.nb201 import NB201
 
 
-class Training(NamedTuple):
+class TrainedOn(NamedTuple):
     """A raw data set, as what a network is trained on."""
 
     group: str
     suffix: str
     """How names end that belong to none of the splits: training time and latency."""
-    trained_on: str
+    words: str
+    images: int
 
 
-class Split(NamedTuple):
+class MeasuredOn(NamedTuple):
     """A raw data set and split, as what a network is measured on."""
 
     metric: str
@@ -59,28 +60,28 @@ class Split(NamedTuple):
 
 
 TRAININGS = {
-    "cifar10-valid": Training("cifar10", "", "25,000 of the CIFAR-10 training images (cifar10-valid)"),
-    "cifar10": Training("cifar10", "_50k", "the 50,000 CIFAR-10 training images (cifar10)"),
-    "cifar100": Training("cifar100", "", "the 50,000 CIFAR-100 training images"),
-    "ImageNet16-120": Training("ImageNet16-120", "", "the 151,700 ImageNet16-120 training images"),
+    "cifar10-valid": TrainedOn("cifar10", "", "25,000 of the CIFAR-10 training images (cifar10-valid)", 25_000),
+    "cifar10": TrainedOn("cifar10", "_50k", "the 50,000 CIFAR-10 training images (cifar10)", 50_000),
+    "cifar100": TrainedOn("cifar100", "", "the 50,000 CIFAR-100 training images", 50_000),
+    "ImageNet16-120": TrainedOn("ImageNet16-120", "", "the 151,700 ImageNet16-120 training images", 151_700),
 }
 # As the authors define them: https://github.com/D-X-Y/NAS-Bench-201#dataset-splits
 _OWN = "the same images, augmented, while training on them"
 _CIFAR10, _CIFAR100, _IMAGENET = "CIFAR-10 test images", "CIFAR-100 test images", "ImageNet16-120 validation images"
 SPLITS = {
-    ("cifar10-valid", "train"): Split("train", "_25k", 25_000, _OWN),
-    ("cifar10-valid", "x-valid"): Split("validation", "", 25_000, "the other 25,000 training images (x-valid)"),
-    ("cifar10-valid", "ori-test"): Split("test", "_25k", 10_000, f"the 10,000 {_CIFAR10} (ori-test)"),
-    ("cifar10", "train"): Split("train", "", 50_000, _OWN),
-    ("cifar10", "ori-test"): Split("test", "", 10_000, f"the 10,000 {_CIFAR10} (ori-test)"),
-    ("cifar100", "train"): Split("train", "", 50_000, _OWN),
-    ("cifar100", "x-valid"): Split("validation", "", 5_000, f"5,000 of the {_CIFAR100} (x-valid)"),
-    ("cifar100", "x-test"): Split("test", "", 5_000, f"the other 5,000 {_CIFAR100} (x-test)"),
-    ("cifar100", "ori-test"): Split("valtest", "", 10_000, f"all 10,000 {_CIFAR100} (ori-test)"),
-    ("ImageNet16-120", "train"): Split("train", "", 151_700, _OWN),
-    ("ImageNet16-120", "x-valid"): Split("validation", "", 3_000, f"3,000 of the {_IMAGENET} (x-valid)"),
-    ("ImageNet16-120", "x-test"): Split("test", "", 3_000, f"the other 3,000 {_IMAGENET} (x-test)"),
-    ("ImageNet16-120", "ori-test"): Split("valtest", "", 6_000, f"all 6,000 {_IMAGENET} (ori-test)"),
+    ("cifar10-valid", "train"): MeasuredOn("train", "_25k", 25_000, _OWN),
+    ("cifar10-valid", "x-valid"): MeasuredOn("validation", "", 25_000, "the other 25,000 training images (x-valid)"),
+    ("cifar10-valid", "ori-test"): MeasuredOn("test", "_25k", 10_000, f"the 10,000 {_CIFAR10} (ori-test)"),
+    ("cifar10", "train"): MeasuredOn("train", "", 50_000, _OWN),
+    ("cifar10", "ori-test"): MeasuredOn("test", "", 10_000, f"the 10,000 {_CIFAR10} (ori-test)"),
+    ("cifar100", "train"): MeasuredOn("train", "", 50_000, _OWN),
+    ("cifar100", "x-valid"): MeasuredOn("validation", "", 5_000, f"5,000 of the {_CIFAR100} (x-valid)"),
+    ("cifar100", "x-test"): MeasuredOn("test", "", 5_000, f"the other 5,000 {_CIFAR100} (x-test)"),
+    ("cifar100", "ori-test"): MeasuredOn("valtest", "", 10_000, f"all 10,000 {_CIFAR100} (ori-test)"),
+    ("ImageNet16-120", "train"): MeasuredOn("train", "", 151_700, _OWN),
+    ("ImageNet16-120", "x-valid"): MeasuredOn("validation", "", 3_000, f"3,000 of the {_IMAGENET} (x-valid)"),
+    ("ImageNet16-120", "x-test"): MeasuredOn("test", "", 3_000, f"the other 3,000 {_IMAGENET} (x-test)"),
+    ("ImageNet16-120", "ori-test"): MeasuredOn("valtest", "", 6_000, f"all 6,000 {_IMAGENET} (ori-test)"),
 }
 # The source sums percentages of batches of 256 images in single precision. Those of full batches are exact; that of the
 # last, smaller one is off by at most 2e-5 of an image (two roundings of a number up to 100), and ori-test may join two.
@@ -101,8 +102,8 @@ class Space(NamedTuple):
     architectures: NDArray[np.uint8]
 
 
-class Trial(NamedTuple):
-    """One training, checked."""
+class RawTraining(NamedTuple):
+    """One training of the source, checked."""
 
     training: str
     schedule: int
@@ -117,7 +118,7 @@ class Trial(NamedTuple):
 class Results(NamedTuple):
     """All trainings of an architecture. One array for all, since small ones take long between processes."""
 
-    trials: list[Trial]
+    trials: list[RawTraining]
     values: NDArray[np.float64]
     """Counts of correct images, losses, seconds."""
     infinite_losses: int
@@ -191,10 +192,10 @@ def _shown(*values: Any) -> str:
     return ", ".join(repr(v)[:100] if isinstance(v, plain) else f"a {type(v).__name__}" for v in values[:6])
 
 
-def _trial(raw: dict[str, Any], dataset: str, schedule: int, seed: int, place: str, batch: _Batch) -> Trial:
+def _trial(raw: dict[str, Any], dataset: str, schedule: int, seed: int, place: str, batch: _Batch) -> RawTraining:
     """Read one training into the batch."""
     training, train = TRAININGS[dataset], SPLITS[dataset, "train"]
-    trial = Trial(dataset, schedule, seed, {}, round(raw["params"] * 1e6), round(raw["flop"] * 1e6))
+    trial = RawTraining(dataset, schedule, seed, {}, round(raw["params"] * 1e6), round(raw["flop"] * 1e6))
     read: dict[str, int] = {}
 
     def curve(name: str, key: str, split: str = "", images: int = _LOSS) -> None:

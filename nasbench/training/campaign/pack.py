@@ -165,7 +165,8 @@ def _columns(
     if any(entry.training.epochs != first.epochs or entry.training.images != first.images for entry in entries):
         raise JournalError(f"{where}: trainings of one schedule were evaluated at other epochs or images.")
     shape = len(rows), len(first.epochs), len(runs)
-    trained_on = f"{about.splits['train']:,} images, split train of {about.images}"
+    many = about.splits["train"]
+    trained_on = f"{many:,} images, split train of {about.images}"
     columns = {}
     for split, metric in METRICS.items():
         if split in first.images:
@@ -173,12 +174,14 @@ def _columns(
             for entry in entries:
                 values[rows[entry.identity], :, runs[entry.seed]] = entry.training.correct[split]
             evaluated_on = _evaluated_on(split, first.images[split], about)
-            columns[metric] = Column(values, "images", first.epochs, first.images[split], trained_on, evaluated_on)
+            columns[metric] = Column(
+                values, "images", first.epochs, first.images[split], trained_on, evaluated_on, trained_images=many
+            )
     for metric, name in _SECONDS.items():
         values = _empty(shape, np.dtype(np.float64))
         for entry in entries:
             values[rows[entry.identity], :, runs[entry.seed]] = getattr(entry.training, name)
-        columns[metric] = Column(values, "seconds", first.epochs, trained_on=trained_on)
+        columns[metric] = Column(values, "seconds", first.epochs, trained_on=trained_on, trained_images=many)
     return columns
 
 
