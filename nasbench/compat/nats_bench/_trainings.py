@@ -92,7 +92,7 @@ class Point:
             return np.asarray(totals * 100 / (present.sum(axis=1) * self.images), np.float64)
 
 
-class Trainings:
+class ArchivedTrainings:
     """All trainings of a table on one data set with one schedule; columns are read when they are needed."""
 
     def __init__(self, archive: Archive, dataset: str, hp: str) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from nasbench.errors import ConversionError
 from nasbench.sources import Progress, silent
 from nasbench.sources.nasbench101.model_metrics import ACCURACIES, OTHERS
-from nasbench.sources.nasbench101.records import IMAGES, MOST_FIDELITIES, REPEATS, Reader, Records, smallest
+from nasbench.sources.nasbench101.records import IMAGES, MOST_FIDELITIES, REPEATS, Reader, RecordColumns, smallest
 from nasbench.sources.readers.tfrecord import TFRecordFile
 from nasbench.spaces.nb101 import NB101
 from nasbench.tables import Column, DatasetContent, TableContent, missing_value
@@ -144,7 +144,7 @@ def _source(file: TFRecordFile, *, energy: bool) -> dict[str, str]:
     }
 
 
-def _runs(rows: NDArray[np.int64], schedules: NDArray[np.uint8], records: Records) -> NDArray[np.int32]:
+def _runs(rows: NDArray[np.int64], schedules: NDArray[np.uint8], records: RecordColumns) -> NDArray[np.int32]:
     """Return the run index of each record, shape (n,): its place among those of its cell and schedule.
 
     It is -1 for a record that repeats an earlier one.
@@ -161,7 +161,7 @@ def _runs(rows: NDArray[np.int64], schedules: NDArray[np.uint8], records: Record
     return runs
 
 
-def _repeats(training: NDArray[np.int64], records: Records) -> NDArray[np.int64]:
+def _repeats(training: NDArray[np.int64], records: RecordColumns) -> NDArray[np.int64]:
     """Return the numbers of the records that repeat an earlier one: same payload checksum, and same values."""
     identity = training << 32 | records.checksum
     ordered = np.sort(identity)
@@ -183,7 +183,7 @@ def _schedule(
     shape: tuple[int, int],
     rows: NDArray[np.int64],
     runs: NDArray[np.int32],
-    records: Records,
+    records: RecordColumns,
     reader: Reader,
 ) -> dict[str, Column]:
     """Return the columns of a schedule; its epochs are those after which some record of it was evaluated."""

@@ -20,7 +20,7 @@ from nasbench import registry
 from nasbench.errors import JournalError
 from nasbench.spaces import SearchSpace
 from nasbench.tables import Column, DatasetContent, TableContent, missing_value
-from nasbench.training.campaign.entries import About, Entry, Setting, json_of
+from nasbench.training.campaign.entries import Conditions, Entry, Setting, json_of
 from nasbench.training.campaign.journal import Journal
 from nasbench.types import Architecture
 
@@ -39,7 +39,7 @@ SETUP, FINISHED, DIVERGED = "setup", "finished", "diverged"
 where any did, the epoch in which it diverged, or 0."""
 
 
-class Trainings(NamedTuple):
+class Gathered(NamedTuple):
     """What a table of trainings holds: all of one space, by one recipe, on the same images."""
 
     where: str
@@ -48,7 +48,7 @@ class Trainings(NamedTuple):
     recipe: str
     images: str
     """The digest."""
-    about: About
+    about: Conditions
     entries: dict[int, list[Entry]]
     """By the epochs of the schedule, each by identity and seed."""
 
@@ -87,10 +87,10 @@ def pack(
         words = "; ".join(f"{s.space} by {s.recipe} on images {s.images[:8]}" for s in settings)
         raise JournalError(f"{journal.path}: a table is of one space, recipe and images. Choose one of these: {words}.")
     about = journal.about(settings[0])
-    return content_of(Trainings(str(journal.path), *settings[0][:3], about, entries), dataset)
+    return content_of(Gathered(str(journal.path), *settings[0][:3], about, entries), dataset)
 
 
-def content_of(trainings: Trainings, dataset: str) -> TableContent:
+def content_of(trainings: Gathered, dataset: str) -> TableContent:
     """Return the content of the table of these trainings, of which there is at least one.
 
     Args:
@@ -158,7 +158,7 @@ def recipe_in_words(recipe: dict[str, Any]) -> str:
 
 
 def _columns(
-    where: str, entries: Sequence[Entry], rows: dict[int, int], runs: dict[int, int], about: About
+    where: str, entries: Sequence[Entry], rows: dict[int, int], runs: dict[int, int], about: Conditions
 ) -> dict[str, Column]:
     """Return what one schedule measured."""
     first = entries[0].training
@@ -214,7 +214,7 @@ def _empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     return np.full(shape, missing_value(dtype), dtype)
 
 
-def _evaluated_on(split: str, images: int, about: About) -> str:
+def _evaluated_on(split: str, images: int, about: Conditions) -> str:
     if split != "train":
         return f"{images:,} images, split {split} of {about.images}"
     if about.recipe["train_sample"]:
@@ -222,7 +222,7 @@ def _evaluated_on(split: str, images: int, about: About) -> str:
     return f"the {images:,} images that were trained on, flipped and cropped, each before the step that learned it"
 
 
-def _source(trainings: Trainings, dataset: str) -> dict[str, str]:
+def _source(trainings: Gathered, dataset: str) -> dict[str, str]:
     address, images = _IMAGES.get(dataset, ("", ""))
     epochs = " and ".join(str(epochs) for epochs in trainings.entries)
     return {
@@ -238,7 +238,7 @@ def _source(trainings: Trainings, dataset: str) -> dict[str, str]:
 
 def _report(
     space: SearchSpace,
-    trainings: Trainings,
+    trainings: Gathered,
     rows: dict[int, int],
     runs: dict[int, int],
     setups: Sequence[str],
