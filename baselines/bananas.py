@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from baselines.models.model_based import Choices, Features, Floats, ModelBasedSearch
-from baselines.models.neural_networks import NeuralNetworks
+from baselines.models.model_based import Choices, Floats, ModelBasedSearch, SpaceFeatures
+from baselines.models.neural_networks import NarrowNetworks
 from baselines.parts.variation import NASZILLA, mutate_each
 from nasbench.spaces import SearchSpace
 from nasbench.types import Architecture, Seed
@@ -67,7 +67,7 @@ class Bananas(ModelBasedSearch):
         super().__init__(space, seed, initial, batch)
         self.encoding = encoding
         self.predictor = predictor
-        self._features = Features(space, encoding)
+        self._features = SpaceFeatures(space, encoding)
 
     def _candidates(self) -> Choices:
         """Return mutations of the best architecture, and of the next four until there are a hundred new ones."""
@@ -95,7 +95,7 @@ class Bananas(ModelBasedSearch):
         """Draw from the normal distribution of each prediction: independent Thompson sampling (section 4)."""
         features, new = self._features.of(known), self._features.of(candidates)
         if self.predictor == "neural_networks":
-            mean, deviation = NeuralNetworks(self._rng).fit(features, 100 * (1 - accuracies)).predict(new)
+            mean, deviation = NarrowNetworks(self._rng).fit(features, 100 * (1 - accuracies)).predict(new)
             return -self._rng.normal(mean, deviation)  # they predict the validation error in percent
         seed = int(self._rng.integers(2**31))
         model = (

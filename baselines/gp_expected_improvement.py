@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import ndtr
 
-from baselines.models.model_based import Choices, Features, Floats, ModelBasedSearch
+from baselines.models.model_based import Choices, Floats, ModelBasedSearch, SpaceFeatures
 from nasbench.spaces import SearchSpace
 from nasbench.types import Seed
 from surrogates.models.gaussian_process import GroupedGaussianProcess
@@ -59,7 +59,7 @@ class GPExpectedImprovement(ModelBasedSearch):
         super().__init__(space, seed, initial, batch)
         self.encodings = encodings
         self.parents = parents
-        self._features = [Features(space, encoding) for encoding in encodings]
+        self._features = [SpaceFeatures(space, encoding) for encoding in encodings]
 
     def _candidates(self) -> Choices:
         """Return the neighbours of the best, if one of them is new."""

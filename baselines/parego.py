@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from baselines.models.model_based import Choices, Features, Floats, ModelBasedSearch
+from baselines.models.model_based import Choices, Floats, ModelBasedSearch, SpaceFeatures
 from baselines.parts.goals import Goals
 from baselines.parts.ranking import Member, ranked
 from nasbench.metrics import Metric
@@ -87,7 +87,7 @@ class ParEGO(ModelBasedSearch):
         self.encoding = encoding
         self.parents = parents
         self._goals = Goals(objectives, constraints)
-        self._features = Features(space, encoding)
+        self._features = SpaceFeatures(space, encoding)
         self._members: list[Member] = []
         self._values: list[Mapping[str, float]] = []
         self._looked_up: dict[Architecture, dict[str, float]] = {}

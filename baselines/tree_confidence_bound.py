@@ -9,7 +9,7 @@ table.
 
 from __future__ import annotations
 
-from baselines.models.model_based import Choices, Features, Floats, ModelBasedSearch
+from baselines.models.model_based import Choices, Floats, ModelBasedSearch, SpaceFeatures
 from nasbench.spaces import SearchSpace
 from nasbench.types import Seed
 from surrogates.models.forest import ExtraTrees
@@ -49,7 +49,7 @@ class TreeConfidenceBound(ModelBasedSearch):
             raise ValueError(f"exploration must not be negative, trees at least 1, got {exploration} and {trees}.")
         super().__init__(space, seed, initial, batch)
         self.encoding = encoding
-        self._features = Features(space, encoding)
+        self._features = SpaceFeatures(space, encoding)
         self.exploration = exploration
         self.trees = trees
 

@@ -147,6 +147,16 @@ def test_no_file_is_long(module: str) -> None:
     assert len(FILES[module].read_text(encoding="utf-8").splitlines()) <= 300
 
 
+def test_no_two_classes_have_one_name() -> None:
+    """A name that does not begin with an underscore has one meaning in all packages: that of docs/terms.md."""
+    owners: dict[str, list[str]] = {}
+    for module, path in FILES.items():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                owners.setdefault(node.name, []).append(module)
+    assert {name: modules for name, modules in owners.items() if len(modules) > 1} == {}
+
+
 @pytest.mark.parametrize("name", [name for name in FORMER if name != "nasbench.convert"])
 def test_former_names_stand_for_the_same(name: str) -> None:
     old, new = (importlib.import_module(module) for module in (name, FORMER[name]))

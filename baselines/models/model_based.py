@@ -142,7 +142,7 @@ class ModelBasedSearch:
         return architecture
 
 
-class Features:
+class SpaceFeatures:
     """The features of architectures, under the name of an encoding.
 
     Args:

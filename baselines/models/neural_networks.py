@@ -23,7 +23,7 @@ _EPOCHS, _BATCH, _RATE = 150, 32, 0.01
 _BETA1, _BETA2, _EPSILON = 0.9, 0.99, 1e-7
 
 
-class NeuralNetworks:
+class NarrowNetworks:
     """Five networks that differ in initial weights and in the order of their batches.
 
     They are one stack of arrays, shape (5, ...): a step of all costs little more than a step of one, and no library of
@@ -36,7 +36,7 @@ class NeuralNetworks:
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
 
-    def fit(self, features: Floats, labels: Floats) -> NeuralNetworks:
+    def fit(self, features: Floats, labels: Floats) -> NarrowNetworks:
         """Train on features, shape (n, features), and labels of any unit, shape (n,)."""
         inputs, targets = features.astype(np.float32), labels.astype(np.float32)[:, None]
         self._begin(inputs.shape[1])

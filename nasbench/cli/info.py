@@ -12,7 +12,7 @@ from nasbench.system.text import printable
 if TYPE_CHECKING:
     from nasbench.tables.table import Table
 
-_TOLD = ("unit", "shape", "epochs", "images", "trained_on", "evaluated_on")
+_TOLD = ("unit", "shape", "epochs", "images", "trained_images", "trained_on", "evaluated_on")
 """What is told of each column."""
 
 

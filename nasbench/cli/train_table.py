@@ -51,7 +51,7 @@ def do(options: argparse.Namespace) -> int:
 
     with needing_torch("train-table needs"):
         from nasbench.training.campaign.campaign import Job, run_campaign
-        from nasbench.training.campaign.entries import About
+        from nasbench.training.campaign.entries import Conditions
         from nasbench.training.campaign.journal import Journal, Setting
         from nasbench.training.campaign.pack import pack, table_name
         from nasbench.training.campaign.resume import read_trainings, take_over
@@ -70,7 +70,7 @@ def do(options: argparse.Namespace) -> int:
     setting = Setting.of(space, recipe, images, epochs)
     asked = {(identity, seed) for identity in map(space.identity, architectures) for seed in seeds}
     if start:
-        new = take_over(start, setting, About.of(recipe, images), journal)
+        new = take_over(start, setting, Conditions.of(recipe, images), journal)
         asked |= {(entry.identity, entry.seed) for entry in start.trainings.entries[epochs]}
         print(f"{new:,} trainings taken over from {options.start}")
     with progress_bar("training", "trainings") as progress:

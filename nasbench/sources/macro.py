@@ -29,6 +29,7 @@ _KEYS = {"test_acc", "mean_acc", "std", "params", "flops"}
 # Percentages are in single precision, off by at most 6.2e-6, so by 6.2e-4 of an image.
 _TOLERANCE = 1e-3
 _TRAINED_ON = "the 50,000 CIFAR-10 training images"
+_TRAINED_IMAGES = 50_000
 _EVALUATED_ON = "the 10,000 CIFAR-10 test images, the best of 50 epochs on these same images: optimistic"
 
 CONVERTER = "nas-bench-macro, version 1"
@@ -75,7 +76,9 @@ def convert(source: str | os.PathLike[str], *, progress: Progress = silent) -> T
         "parameters": Column(costs["parameters"].astype(np.uint32), "parameters"),
         "flops": Column(costs["flops"].astype(np.uint64), "multiply-accumulates"),
     }
-    accuracy = Column(counts, "images", (_SCHEDULE,), _IMAGES, _TRAINED_ON, _EVALUATED_ON)
+    accuracy = Column(
+        counts, "images", (_SCHEDULE,), _IMAGES, _TRAINED_ON, _EVALUATED_ON, trained_images=_TRAINED_IMAGES
+    )
     datasets = {"cifar10": DatasetContent(columns, {_SCHEDULE: {"test_accuracy": accuracy}})}
     totals = counts[:, 0].sum(axis=1)
     report = {

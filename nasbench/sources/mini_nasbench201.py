@@ -158,20 +158,32 @@ def _schedules(
     schedules: dict[str, dict[int, dict[str, Column]]] = {}
     said = {}
     for i, measured in enumerate(_MEASURED.values()):
-        dataset, _, trained_on = TRAININGS[measured.training]
+        dataset, _, trained_on, trained_images = TRAININGS[measured.training]
         images = measured.images
         dtype = np.min_scalar_type(images + 1)  # the largest value means missing
         values = np.where(counts[:, i] < 0, missing_value(dtype), counts[:, i]).astype(dtype)[:, None, None]
-        column = Column(values, "images", (_SCHEDULE,), images, trained_on, measured.evaluated_on)
+        column = Column(
+            values,
+            "images",
+            (_SCHEDULE,),
+            images,
+            trained_on,
+            measured.evaluated_on,
+            trained_images=trained_images,
+        )
         metric = f"{SPLITS[measured.training, measured.split].metric}_accuracy"
         schedules.setdefault(dataset, {_SCHEDULE: {}})[_SCHEDULE][metric] = column
     for dataset in [name for name in schedules if name in table.datasets]:
         seconds, said[dataset] = _seconds(TableFile(table.path, dataset))
         if seconds is not None:
-            training = schedules[dataset][_SCHEDULE]["validation_accuracy"].trained_on
+            accuracy = schedules[dataset][_SCHEDULE]["validation_accuracy"]
             values = seconds[indexes][:, None, None]
             schedules[dataset][_SCHEDULE]["training_time"] = Column(
-                values, "seconds", (_SCHEDULE,), trained_on=training
+                values,
+                "seconds",
+                (_SCHEDULE,),
+                trained_on=accuracy.trained_on,
+                trained_images=accuracy.trained_images,
             )
     return schedules, said
 

@@ -27,6 +27,7 @@ class _File(NamedTuple):
     dataset: str
     images: int
     trained_on: str
+    """No ``trained_images`` beside it: this table is part of release 0.1.0, and stays the same, byte for byte."""
     evaluated_on: str
     sha256: str
 

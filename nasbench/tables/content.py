@@ -31,6 +31,7 @@ class Column(NamedTuple):
         per_epoch: The values are those of one epoch, the same in each: their second axis has length one, and the
             value at epoch e is e times that.
         better: ``"higher"`` or ``"lower"`` where neither name nor unit says it; empty otherwise.
+        trained_images: How many images the network was trained on; None where nobody knows or nothing was trained.
     """
 
     values: NDArray[Any]
@@ -41,6 +42,7 @@ class Column(NamedTuple):
     evaluated_on: str = ""
     per_epoch: bool = False
     better: str = ""
+    trained_images: int | None = None
 
 
 class DatasetContent(NamedTuple):

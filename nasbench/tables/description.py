@@ -39,6 +39,20 @@ class ColumnInfo(NamedTuple):
     """``"higher"`` or ``"lower"`` where the file says so."""
     blocks: tuple[str, ...] = ()
     """sha256 of every 16,384 rows, step after step; empty where a file has none."""
+    stated_images: int | None = None
+    """How many images were trained on, where the file says so: files of release 0.1.0 do not."""
+
+    @property
+    def trained_images(self) -> int | None:
+        """How many images were trained on; where the file has no such number, the one that ``trained_on`` begins with.
+
+        The only place where a number is read from words: "25,000 of the CIFAR-10 training images" and "the 50,000 ..."
+        in files that were written before there was a field. None where there is no number either.
+        """
+        if self.stated_images is not None:
+            return self.stated_images
+        words = re.match(r"(?:the )?([0-9]{1,3}(?:,[0-9]{3})*) ", self.trained_on)
+        return int(words[1].replace(",", "")) if words else None
 
     def step(self, epoch: int) -> int:
         """Return where on the second axis an epoch is stored."""
@@ -197,6 +211,7 @@ class Description:
             unit=self._attribute(node, "unit", str),
             epochs=epochs,
             images=self._images(node),
+            stated_images=self._count(node, "trained_images"),
             trained_on=self._text(node, "trained_on"),
             evaluated_on=self._text(node, "evaluated_on"),
             digests=self._digests(node, "sha256", steps),
@@ -228,13 +243,17 @@ class Description:
         return value
 
     def _images(self, node: DescribedDataset) -> int | None:
-        value = node.attributes.get("images")
-        if value is not None and (type(value) is not int or value <= 0):
-            self._refuse(f"{node.place}@images", "a positive whole number", repr(value))
+        value = self._count(node, "images")
         if (value is None) == (node.attributes.get("unit") == "images"):
             self._refuse(
                 f"{node.place}@images", "a number of images where the unit is images, and nowhere else", repr(value)
             )
+        return value
+
+    def _count(self, node: DescribedDataset, name: str) -> int | None:
+        value = node.attributes.get(name)
+        if value is not None and (type(value) is not int or value <= 0):
+            self._refuse(f"{node.place}@{name}", "a positive whole number", repr(value))
         return value
 
     def _text(self, node: DescribedDataset, name: str) -> str:

@@ -244,6 +244,7 @@ class TableFile:
             info.evaluated_on,
             info.per_epoch,
             info.better,
+            info.stated_images,
         )
 
 

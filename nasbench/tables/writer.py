@@ -85,8 +85,9 @@ def _write_column(group: h5py.Group, name: str, column: Column) -> None:
         stated["per_epoch"] = 1
     if column.epochs:
         stated["epochs"] = np.array(column.epochs, np.int32)
-    if column.images is not None:
-        stated["images"] = column.images
+    for field in ("images", "trained_images"):
+        if getattr(column, field) is not None:
+            stated[field] = getattr(column, field)
     for field in ("evaluated_on", "trained_on", "better"):
         if getattr(column, field):
             stated[field] = getattr(column, field)

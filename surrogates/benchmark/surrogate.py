@@ -21,7 +21,7 @@ from nasbench.spaces import SearchSpace
 from nasbench.types import Fidelity
 from surrogates.benchmark.curves import Curves
 from surrogates.evaluation.harness import make
-from surrogates.models.draws import Draws, field, uniform
+from surrogates.models.draws import Deviations, field, uniform
 from surrogates.models.ranked import Floats, RankedRegressor, State, numbers
 
 ACCURACIES = ("validation_accuracy", "test_accuracy", "train_accuracy")
@@ -143,7 +143,7 @@ class Surrogate:
             **{name: draws.state() for name, draws in self._draws().items() if draws is not None},
         }
 
-    def _draws(self) -> dict[str, Draws | None]:
+    def _draws(self) -> dict[str, Deviations | None]:
         return {"noise": self.runs_, "residuals": self.residuals_}
 
     def restore(self, state: State) -> Self:
@@ -159,7 +159,7 @@ class Surrogate:
         self.still_, self.moving_ = numbers(labels["still"], 1), numbers(labels["moving"], 1)
         self.known_ = np.asarray(labels["known"], np.int64)
         self.runs_, self.residuals_ = (
-            Draws().restore(state[name]) if name in state else None for name in ("noise", "residuals")
+            Deviations().restore(state[name]) if name in state else None for name in ("noise", "residuals")
         )
         columns = len(self.about.columns)
         shapes = (len(self.offsets_.mean_) + 1, len(self.times_.mean_), *self._widths())

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.spaces.nb101 import EDGES, NB101, OPERATIONS, VERTICES
-from surrogates.encodings.flows101 import Cells
+from surrogates.encodings.flows101 import CellFlows
 from surrogates.features import Features, Groups
 
 COUNTS = ("paths", "parts")
@@ -33,7 +33,7 @@ def features(choices: NDArray[np.uint8]) -> Groups:
     """Return the groups of features of many cells, shape (n, 26): names, and values of shape (n, features)."""
     edges, labels = NB101().pruned_many(choices)
     edge = {pair: column.astype(np.float64) for pair, column in zip(EDGES, edges, strict=True)}
-    cells = Cells(edge, labels)
+    cells = CellFlows(edge, labels)
     counts = _path_counts(edge, labels)
     lengths = np.stack([counts[:, s : s + _KINDS**k].sum(axis=1) for k, s in enumerate(_STARTS)], axis=1)
     operations = np.stack([(labels == i + 1).sum(axis=0) for i in range(_KINDS)], axis=1).astype(np.float64)
@@ -111,7 +111,7 @@ def _neighbours(counts: tuple[int, ...], end: str) -> str:
 
 
 def _shape(
-    cells: Cells,
+    cells: CellFlows,
     edge: dict[tuple[int, int], NDArray[np.float64]],
     labels: NDArray[np.uint8],
     lengths: NDArray[np.float64],

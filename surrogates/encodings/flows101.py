@@ -23,7 +23,7 @@ _CORRELATIONS = ((0.2, 1), (0.2, 3), (0.7, 1), (0.7, 3))
 """How two images correlate before the cells, and how many cells follow each other."""
 
 
-class Cells:
+class CellFlows:
     """Many pruned cells.
 
     Args:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from nasbench.analysis import run_spread
-from surrogates.models.draws import Draws, Spread
+from surrogates.models.draws import Deviations, SpreadByLevel
 from surrogates.models.ranked import Floats
 
 _DRAWS = 20
@@ -44,8 +44,8 @@ class Kept(NamedTuple):
 
     still: Floats
     moving: Floats
-    runs: Draws | None
-    residuals: Draws | None
+    runs: Deviations | None
+    residuals: Deviations | None
 
 
 def keep(runs: Floats, means: Floats, predicted: Floats, off: Floats) -> Kept:
@@ -68,24 +68,24 @@ def keep(runs: Floats, means: Floats, predicted: Floats, off: Floats) -> Kept:
     several = moving & (counts > 1)
     draws = None
     if several.any():
-        spread = Spread().fit(levels[several], squares[several, 0], freedom[several])
+        spread = SpreadByLevel().fit(levels[several], squares[several, 0], freedom[several])
         kept = there & several
         enlarged = (differences * np.sqrt(counts / freedom)[:, None])[kept]
-        draws = Draws().fit(np.broadcast_to(levels, kept.shape)[kept], enlarged, spread)
+        draws = Deviations().fit(np.broadcast_to(levels, kept.shape)[kept], enlarged, spread)
     noise = squares / freedom[:, None] / np.maximum(counts, 1)[:, None]
     residuals = _residuals(predicted[moving], off[moving], noise[moving])
     return Kept(np.sort(levels[~moving]), np.sort(levels[moving]), draws, residuals)
 
 
-def _residuals(levels: Floats, off: Floats, noise: Floats) -> Draws | None:
+def _residuals(levels: Floats, off: Floats, noise: Floats) -> Deviations | None:
     """Keep by how much the truth differs from predictions: that of labels, less the variance of their noise."""
     if not (off[:, :1] != 0).any():
         return None
-    spread = Spread().fit(levels, off[:, 0] ** 2, np.ones(len(levels)))
+    spread = SpreadByLevel().fit(levels, off[:, 0] ** 2, np.ones(len(levels)))
     weights = 1 / spread.at(levels)[:, None] ** 2  # so that the few poor networks do not count for all others
     share = (weights * noise).sum(axis=0) / np.maximum((weights * off**2).sum(axis=0), 1e-300)
     left = np.clip(1 - share, 0, 1)
-    draws = Draws().fit(levels, off * np.sqrt(left), spread)
+    draws = Deviations().fit(levels, off * np.sqrt(left), spread)
     spread.logarithms_ += np.log(max(float(left[0]), 1e-12))
     draws.rows_ /= math.sqrt(max(float(left[0]), 1e-12))
     return draws

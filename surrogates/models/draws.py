@@ -1,7 +1,8 @@
 """What is drawn around a prediction: how far labels lay from theirs, and runs from their means, at each level.
 
 Both change with the level by a factor of ten and more, so that neither one number nor a few neighbours will do: a
-:class:`Spread` says how far, smoothly, and :class:`Draws` have the shape, tails included, from the rows next to it.
+:class:`SpreadByLevel` says how far, smoothly, and :class:`Deviations` have the shape, tails included, from the rows
+next to it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _TERMS, _LOOKED_AT = 64, 0.6
 """How many terms a field has, and which share of the decisions each looks at."""
 
 
-class Spread:
+class SpreadByLevel:
     """A standard deviation as a function of a level: a broken line, both in logarithms, that of the level's error.
 
     Deviations roughly follow a power of the error, 1 - level: where there are few levels the line goes straight on.
@@ -67,7 +68,7 @@ class Spread:
         return np.asarray(np.exp(np.interp(_log_errors(levels), self.knots_, self.logarithms_) / 2))
 
 
-class Draws:
+class Deviations:
     """Rows of differences, one of which is drawn at a level, and made as wide as differences are at that level.
 
     Attributes:
@@ -76,7 +77,7 @@ class Draws:
         spread_: That standard deviation.
     """
 
-    def fit(self, levels: Floats, rows: Floats, spread: Spread) -> Self:
+    def fit(self, levels: Floats, rows: Floats, spread: SpreadByLevel) -> Self:
         """Take rows of shape (m, columns), m at least 1, beside their levels, in any order."""
         order = np.argsort(levels, kind="stable")
         self.levels_: Floats = levels[order]
@@ -130,7 +131,7 @@ class Draws:
             ValueError, KeyError: It is no such state.
         """
         self.levels_, self.rows_ = numbers(state["levels"], 1), numbers(state["residuals"], 2)
-        self.spread_ = Spread()
+        self.spread_ = SpreadByLevel()
         self.spread_.knots_, self.spread_.logarithms_ = numbers(state["knots"], 1), numbers(state["logarithms"], 1)
         shapes = (len(self.levels_), len(self.spread_.knots_))
         if shapes != (len(self.rows_), len(self.spread_.logarithms_)) or 0 in shapes:

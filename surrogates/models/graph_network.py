@@ -24,7 +24,7 @@ from nasbench.spaces import SearchSpace
 from nasbench.spaces.nb101 import EDGES, NB101
 from surrogates.encodings import EncodingError, GraphFeatures
 from surrogates.encodings.cells101 import COUNTS
-from surrogates.encodings.flows101 import Cells
+from surrogates.encodings.flows101 import CellFlows
 from surrogates.models.encoded import checked
 from surrogates.models.ranked import Floats, RankedRegressor, State, positive, shaped
 from surrogates.models.torch_threads import one_thread
@@ -160,7 +160,9 @@ def _vertices(choices: NDArray[np.uint8]) -> tuple[Tensor, Tensor, Tensor, Tenso
     (paths_in, depth_in), (paths_out, depth_out) = _from(feeds, range(size)), _from(fed, range(size - 1, -1, -1))
     told = [feeds.sum(2) / 2, fed.sum(2) / 2, np.log1p(paths_in), np.log1p(paths_out), depth_in / 3, depth_out / 3]
     told += [feeds[:, :, 0], fed[:, :, size - 1]]
-    width = Cells({edge: column.astype(np.float64) for edge, column in zip(EDGES, edges, strict=True)}, labels).width.T
+    width = CellFlows(
+        {edge: column.astype(np.float64) for edge, column in zip(EDGES, edges, strict=True)}, labels
+    ).width.T
     told += [width, np.log2(np.maximum(width, 1 / 8)) / 2]
     vertices = np.concatenate([kinds, np.stack(told, axis=2)], axis=2) * there
     shares = [part / np.maximum(part.sum(axis=2, keepdims=True), 1) for part in (feeds, fed)]

@@ -14,7 +14,7 @@ from scipy import stats
 
 from baselines.bananas import Bananas
 from baselines.models import neural_networks
-from baselines.models.neural_networks import NeuralNetworks
+from baselines.models.neural_networks import NarrowNetworks
 from nasbench import Architecture, SearchSpace
 from nasbench.spaces.nb101 import NB101
 from nasbench.spaces.nb201 import NB201
@@ -134,7 +134,7 @@ def test_networks_take_the_steps_that_torch_takes():
     torch = pytest.importorskip("torch", reason="the extra [train] is not installed")
     rng = np.random.default_rng(0)
     inputs, labels = rng.random((32, 7)).astype(np.float32), rng.random((32, 1)).astype(np.float32)
-    ours = NeuralNetworks(rng)
+    ours = NarrowNetworks(rng)
     ours._begin(7)
     start = [(w.copy(), b.copy()) for w, b in zip(ours._weights, ours._biases, strict=True)]
     for _ in range(20):
@@ -162,7 +162,7 @@ def test_networks_take_the_steps_that_torch_takes():
 
 def test_initial_weights_are_glorots():
     """Uniform with variance 2 / (in + out), as Keras draws them."""
-    networks = NeuralNetworks(np.random.default_rng(0))
+    networks = NarrowNetworks(np.random.default_rng(0))
     networks._begin(84)
     assert networks._weights[0].shape == (5, 84, 20)
     assert networks._weights[0].var() == pytest.approx(2 / 104, rel=0.03)
@@ -175,7 +175,7 @@ def test_networks_learn():
     rng = np.random.default_rng(1)
     features = rng.random((100, 5))
     labels = 10 + 5 * features[:, 0] - 3 * features[:, 1]
-    mean, deviation = NeuralNetworks(rng).fit(features, labels).predict(features)
+    mean, deviation = NarrowNetworks(rng).fit(features, labels).predict(features)
     assert np.abs(mean - labels).mean() < 0.1 * np.ptp(labels)
     assert (deviation > 0).all()
 

@@ -32,7 +32,7 @@ def write_table(path: Path, seed: int = 0, rows: int = 15_625, **report: Any) ->
             name = f"{split.metric}_accuracy{split.suffix}"
             group[name] = Column(counts, "images", (schedule,), split.images, "some", "others")
             group[f"{split.metric}_loss{split.suffix}"] = Column(losses, "cross-entropy", (schedule,))
-        for group_name, suffix, _ in TRAININGS.values():
+        for group_name, suffix, *_ in TRAININGS.values():
             seconds = rng.uniform(5, 30, (n, 1, 1))
             epochs = tuple(range(1, schedule + 1))
             groups[group_name][f"training_time{suffix}"] = Column(seconds, "seconds", epochs, per_epoch=True)

@@ -3,7 +3,7 @@ from _plain_tfrecord import field, message, varint
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nasbench.sources.nasbench101.model_metrics import Metrics, MetricsReader
+from nasbench.sources.nasbench101.model_metrics import MetricsReader, RawMetrics
 
 DOUBLES = st.floats(allow_nan=False)
 
@@ -12,7 +12,7 @@ def evaluation(numbers: list[float], extra: bytes = b"") -> bytes:
     return field(1, b"".join(field(i, value) for i, value in enumerate(numbers, start=1)) + extra)
 
 
-def outcome(reader: MetricsReader, data: bytes) -> Metrics | str:
+def outcome(reader: MetricsReader, data: bytes) -> RawMetrics | str:
     try:
         return reader.read(data)
     except ValueError as error:
@@ -74,7 +74,7 @@ def test_of_several_values_the_last_counts() -> None:
     # https://protobuf.dev/programming-guides/encoding/#last-one-wins
     numbers = [0.0, 1.0, 0.5, 0.5, 0.5]
     data = evaluation(numbers) * 2 + evaluation(numbers, field(3, 0.25)) + field(2, 1) + field(2, 7)
-    assert MetricsReader().read(data) == Metrics(7, (0, 0, 0), (0.5, 0.5, 0.5, 0.25, 0.5, 0.5), (1, 1))
+    assert MetricsReader().read(data) == RawMetrics(7, (0, 0, 0), (0.5, 0.5, 0.5, 0.25, 0.5, 0.5), (1, 1))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import nasbench
 from nasbench.spaces.nb201 import NB201
 from surrogates.benchmark.fitting import fit
 from surrogates.benchmark.queries import SurrogateBenchmark
-from surrogates.models.draws import Draws, Spread, field, mixed, uniform
+from surrogates.models.draws import Deviations, SpreadByLevel, field, mixed, uniform
 
 LEVELS = ((0.5, 0.7, 1.5), (0.7, 0.8, 0.4), (0.8, 0.88, 0.25), (0.88, 0.9, 0.15), (0.9, 0.91, 0.2), (0.91, 1.0, 0.25))
 """From, to, and how far off, as a share, the drawn spread may be: of the poor there are few labels."""
@@ -87,7 +87,7 @@ def test_a_spread_is_found_again():
     truth = 0.03 * np.maximum((1 - levels) / 0.2, ((1 - levels) / 0.2) ** 2)
     runs = levels[:, None] + truth[:, None] * rng.standard_normal((3000, 3))
     squares = ((runs - runs.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
-    found = Spread().fit(levels, squares, np.full(3000, 2.0)).at(levels)
+    found = SpreadByLevel().fit(levels, squares, np.full(3000, 2.0)).at(levels)
     assert np.abs(np.log(found / truth)).max() < 0.2
     assert np.abs(np.log(found / truth)).mean() < 0.06
 
@@ -96,18 +96,18 @@ def test_one_failed_training_does_not_lift_all():
     rng = np.random.default_rng(1)
     levels = np.sort(rng.uniform(0.5, 0.9, 400))
     squares = 0.01**2 * rng.chisquare(2, 400)
-    quiet = Spread().fit(levels, squares, np.full(400, 2.0)).at(levels)
+    quiet = SpreadByLevel().fit(levels, squares, np.full(400, 2.0)).at(levels)
     squares[3] = 0.4**2
-    assert Spread().fit(levels, squares, np.full(400, 2.0)).at(levels)[0] < 3 * quiet[0]
+    assert SpreadByLevel().fit(levels, squares, np.full(400, 2.0)).at(levels)[0] < 3 * quiet[0]
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 20])
 def test_few_labels_make_a_spread(n: int):
     rng = np.random.default_rng(n)
     levels = rng.uniform(0.5, 0.9, n)
-    spread = Spread().fit(levels, np.full(n, 0.02), np.full(n, 2.0))
+    spread = SpreadByLevel().fit(levels, np.full(n, 0.02), np.full(n, 2.0))
     np.testing.assert_allclose(spread.at(levels), 0.1, rtol=0.01)
-    same = Spread().fit(np.full(n, 0.7), np.full(n, 0.02), np.full(n, 2.0))
+    same = SpreadByLevel().fit(np.full(n, 0.7), np.full(n, 0.02), np.full(n, 2.0))
     np.testing.assert_allclose(same.at(np.array([0.1, 0.9])), 0.1, rtol=0.01)
 
 
@@ -146,9 +146,9 @@ def test_draws_are_the_same_in_another_process():
 
 def test_a_rank_picks_among_the_rows_next_to_a_level():
     levels = np.linspace(0.1, 0.9, 801)
-    spread = Spread().fit(levels, np.full(801, 0.01), np.ones(801))
+    spread = SpreadByLevel().fit(levels, np.full(801, 0.01), np.ones(801))
     rows = np.stack([np.tile([-0.1, 0.1], 401)[:801], levels], axis=1)
-    draws = Draws().fit(levels, rows, spread)
+    draws = Deviations().fit(levels, rows, spread)
     found = draws.ranked(np.array([0.5, 0.5, 0.9]), np.array([0.0, 0.999, 0.999]))
     np.testing.assert_allclose(found[:, 0], [-0.1, 0.1, 0.1], rtol=0.01)
     assert np.abs(found[:, 1] - [0.5, 0.5, 0.9]).max() < 0.11  # the other columns come from the same row

@@ -31,7 +31,7 @@ def content(n: int = 4, epochs=(1, 3), runs: int = 2, seed: int = 0, dtype="u2")
     seconds = rng.random((n, len(epochs), 1))
     columns = {"parameters": Column(rng.integers(1, 9, n).astype(np.uint32), "parameters")}
     scheduled = {
-        "validation_accuracy": Column(counts, "images", epochs, 100, "half", "other half"),
+        "validation_accuracy": Column(counts, "images", epochs, 100, "half", "other half", trained_images=50),
         "training_time": Column(seconds, "seconds", epochs, trained_on="half"),
     }
     one = DatasetContent(columns, {3: scheduled})
@@ -63,6 +63,7 @@ def test_what_is_written_comes_back(tmp_path, n, epochs, runs, seed, dtype):
             info = file.schedules[3][name]
             assert (info.unit, info.epochs, info.images) == (column.unit, epochs, column.images)
             assert (info.trained_on, info.evaluated_on) == (column.trained_on, column.evaluated_on)
+            assert (info.stated_images, info.trained_images) == (column.trained_images,) * 2
             for i, epoch in enumerate(epochs):
                 read = file.read(info, epoch)
                 assert read.dtype == column.values.dtype.newbyteorder("=")
@@ -288,3 +289,24 @@ def test_garbage_over_a_file_gives_one_kind_of_error(tmp_path, data, at):
     path.write_bytes(whole)
     with contextlib.suppress(NasbenchError):
         TableFile(path).verify()
+
+
+@pytest.mark.parametrize(
+    ("words", "field", "expected"),
+    [
+        ("25,000 of the CIFAR-10 training images (cifar10-valid)", None, 25_000),
+        ("the 151,700 ImageNet16-120 training images", None, 151_700),
+        ("the first 8,000 of them", None, None),
+        ("half", None, None),
+        ("25,000 of the CIFAR-10 training images", 24_000, 24_000),
+    ],
+)
+def test_the_number_of_images_that_were_trained_on(tmp_path, words, field, expected):
+    counts = np.ones((1, 1, 1), np.uint8)
+    column = Column(counts, "images", (1,), 100, words, "others", trained_images=field)
+    one = DatasetContent({}, {1: {"validation_accuracy": column}})
+    write(tmp_path / "t.h5", TableContent("nb201", NB201().decode([7]), {"a": one}, SOURCE, {}))
+    info = TableFile(tmp_path / "t.h5").schedules[1]["validation_accuracy"]
+    assert (info.trained_images, info.stated_images) == (expected, field)
+    again = tables.read_content(tmp_path / "t.h5").datasets["a"].schedules[1]["validation_accuracy"]
+    assert again.trained_images == field, "a copy has another digest"

@@ -144,6 +144,8 @@ def test_a_sealed_file_is_a_sound_file(tmp_path: Path) -> None:
         ("/a/3/validation_accuracy@images", attributes(VALID, images=99.5)),
         ("/a/3/validation_accuracy@evaluated_on", attributes(VALID, evaluated_on=1)),
         ("/a/3/validation_accuracy@trained_on", attributes(VALID, trained_on=["half"])),
+        ("/a/3/validation_accuracy@trained_images", attributes(VALID, trained_images=0)),
+        ("/a/3/validation_accuracy@trained_images", attributes(VALID, trained_images="100")),
         ("/a/3/validation_accuracy@unit", without(VALID, "unit")),
         ("/a/3/validation_accuracy@unit", attributes(VALID, unit=1)),
         ("/a/3/validation_accuracy@sha256", without(VALID, "sha256")),

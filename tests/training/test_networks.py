@@ -277,9 +277,9 @@ def test_one_graph_for_the_compiler():
     matrix, operations = NB101().cell(NB101().parse(EXAMPLES["nb101"]))
     dead = NB201().parse(DEAD)
     pieces = [
-        (nb101_networks.Cell(matrix, operations, 8, 16), 8),
-        (nats.Cell(dead, 8, 8), 8),
-        (nats.Cell(nats.SIZE_CELL, 8, 16), 8),
+        (nb101_networks.Cell101(matrix, operations, 8, 16), 8),
+        (nats.Cell201(dead, 8, 8), 8),
+        (nats.Cell201(nats.SIZE_CELL, 8, 16), 8),
         (nats.Residual(8, 16), 8),
         (macro.InvertedBottleneck(8, 8, 1, 3, 3), 8),
         (build("conv5", EXAMPLES["conv5"], side=8), 3),

@@ -17,7 +17,7 @@ from nasbench.tables import Column, DatasetContent, TableContent, read_content, 
 from nasbench.tables.data import NASBENCH201
 from nasbench.training.campaign import journal
 from nasbench.training.campaign.campaign import Task, sample
-from nasbench.training.campaign.entries import About, Setting
+from nasbench.training.campaign.entries import Conditions, Setting
 from nasbench.training.campaign.journal import Journal
 from nasbench.training.campaign.pack import pack
 from nasbench.training.campaign.resume import merge, read_trainings, take_over
@@ -27,7 +27,7 @@ from nasbench.training.recipes import RECIPES, Recipe
 
 JOB = job()
 SETTING = Setting.of(JOB.space, JOB.recipe, JOB.images, JOB.epochs)
-ABOUT = About.of(JOB.recipe, JOB.images)
+ABOUT = Conditions.of(JOB.recipe, JOB.images)
 ARCHITECTURES = sample(SPACE, 6, 0)
 CONV5 = "conv5_16px_4epochs"
 """Comes with the package; packed by release 0.1.0."""
@@ -159,7 +159,9 @@ def test_a_table_of_another_setting_is_no_start(tmp_path: Path, change: dict[str
     images = change.get("images", JOB.images)
     setting = Setting(change.get("space", "conv5"), recipe.name, images.digest, change.get("epochs", 2))
     with pytest.raises(CampaignError, match=rf"a\.h5: a campaign cannot go on from it: {message}") as caught:
-        take_over(read_trainings(tmp_path / "a.h5"), setting, About.of(recipe, images), Journal(tmp_path / "new.db"))
+        take_over(
+            read_trainings(tmp_path / "a.h5"), setting, Conditions.of(recipe, images), Journal(tmp_path / "new.db")
+        )
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "new.db").exists()
 

@@ -14,6 +14,7 @@ from typing import Any
 import _campaigns
 import numpy as np
 import pytest
+import torch
 from _campaigns import SPACE, black
 from numpy.typing import ArrayLike
 from scipy import stats
@@ -22,12 +23,12 @@ from nasbench import load
 from nasbench.analysis import run_spread
 from nasbench.errors import CampaignError, ComparisonError, TrainingError
 from nasbench.search.compare import Algorithm, Settings, compare
-from nasbench.tables import write
+from nasbench.tables import SOURCE_FIELDS, Column, DatasetContent, TableContent, write
 from nasbench.tables.table import Table
 from nasbench.training.campaign.campaign import sample
 from nasbench.training.campaign.journal import Journal
 from nasbench.training.campaign.pack import pack
-from nasbench.training.images import Images
+from nasbench.training.images import Images, Split
 from nasbench.training.images.base import collect
 from nasbench.training.loop.train import Training
 from nasbench.training.recipes import RECIPES, recipe_for
@@ -201,6 +202,25 @@ def test_an_official_table_is_not_compared_with_a_subset(tmp_path: Path, dataset
     why = verify(named(table, [best]), images, journal, epochs=200, seeds=1)["why_no_test"]
     expected = "trained on 25,000 of the CIFAR-10 training images (cifar10-valid), here on 256 of 8 pixels"
     assert expected in why if dataset == "cifar10" else "are not those of CIFAR-10" in why
+
+
+@pytest.mark.parametrize(("trained_images", "why"), [(10, ""), (11, "was trained on all but a few, here on 10 of 32")])
+def test_a_foreign_table_says_by_a_number_what_it_was_trained_on(tmp_path: Path, trained_images: int, why: str):
+    [one] = sample(SPACE, 1, 0)
+    splits = {
+        name: Split(torch.zeros(10, 3, 32, 32, dtype=torch.uint8), torch.arange(10)) for name in ("train", "validation")
+    }
+    images = collect("ten black images", splits, classes=10)
+    counts = np.array([[[4, 6]]], np.uint8)
+    column = Column(counts, "images", (2,), 10, "all but a few", "ten others", trained_images=trained_images)
+    source = dict.fromkeys(SOURCE_FIELDS, "somebody else")
+    there = DatasetContent({}, {2: {"validation_accuracy": column}})
+    write(tmp_path / "theirs.h5", TableContent(SPACE.name, np.array([one], np.uint8), {"cifar10": there}, source, {}))
+    journal = Journal(tmp_path / "ours.db")
+    journal.add(SPACE, one, RECIPE, images, epochs=2, seed=0, training=training(5, 2, images))
+    found = verify(named(load(tmp_path / "theirs.h5"), [one]), images, journal, epochs=2, seeds=1)
+    assert why in (found["why_no_test"] or "")
+    assert found["architectures"][0].get("verdict") == (None if why else "consistent")
 
 
 def test_what_is_predicted_is_said_to_be_and_gets_no_verdict(tmp_path: Path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nasbench.compat.nats_bench._architecture import ArchResults
-from nasbench.compat.nats_bench._trainings import Point, Trainings
+from nasbench.compat.nats_bench._trainings import ArchivedTrainings, Point
 
 SEARCHED = ("cifar10", "cifar100", "ImageNet16-120")
 """The data sets that a search is simulated on."""
@@ -27,7 +27,7 @@ _COMMENTS = {
 class Plan:
     """What ``get_more_info`` reads for one data set, schedule and epoch."""
 
-    def __init__(self, trainings: Trainings, epoch: int) -> None:
+    def __init__(self, trainings: ArchivedTrainings, epoch: int) -> None:
         self.trainings, self.epochs = trainings, epoch + 1
         prefixes = {"train": "train", **_PREFIXES[trainings.dataset]}
         self.points: list[tuple[str, str, str, str, Point]] = []

@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench.compat.nats_bench._trainings import DATASETS, NotInTableError, Trainings
+from nasbench.compat.nats_bench._trainings import DATASETS, ArchivedTrainings, NotInTableError
 from nasbench.errors import InvalidArchitectureError
 from nasbench.sources.nats.splits import TRAININGS
 from nasbench.spaces.nats_sss import CHANNELS, NatsSSS
@@ -48,7 +48,7 @@ class Archive:
         # The names in the official files: 01, 12, 90, 200.
         self.schedules = {f"{int(epochs):02d}": int(epochs) for epochs in sorted(seeds, key=int)}
         self.seeds: dict[str, list[int]] = {f"{int(epochs):02d}": list(found) for epochs, found in seeds.items()}
-        self._trainings: dict[tuple[str, str], Trainings] = {}
+        self._trainings: dict[tuple[str, str], ArchivedTrainings] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Archive, (self.path,)
@@ -116,7 +116,7 @@ class Archive:
             self._files[group] = TableFile(self.path, group)
         return self._files[group]
 
-    def trainings(self, dataset: str, hp: str) -> Trainings:
+    def trainings(self, dataset: str, hp: str) -> ArchivedTrainings:
         """Return the trainings on a data set with a schedule.
 
         Raises:
@@ -138,7 +138,7 @@ class Archive:
             return False
         if (dataset, hp) in self._trainings:
             return True
-        trainings = Trainings(self, dataset, hp)
+        trainings = ArchivedTrainings(self, dataset, hp)
         if not trainings.recorded:
             return False
         self._trainings.setdefault((dataset, hp), trainings)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from nasbench.compat.nats_bench._archive import Archive
-from nasbench.compat.nats_bench._trainings import NotInTableError, Trainings
+from nasbench.compat.nats_bench._trainings import ArchivedTrainings, NotInTableError
 from nasbench.spaces.nb201 import NB201
 
 _CLASSES = {"cifar10-valid": 10, "cifar10": 10, "cifar100": 100, "ImageNet16-120": 120}
@@ -21,10 +21,12 @@ def network(archive: Archive, text: str, dataset: str) -> dict[str, Any]:
     return {"name": "infer.shape.tiny", "channels": text, "arch_str": text, "genotype": _SSS_CELL, **classes}
 
 
-class Curve(Mapping[Any, float]):
+class EpochValues(Mapping[Any, float]):
     """One quantity of one training, by epoch, or by ``"set@epoch"``: read from the table when it is asked for."""
 
-    def __init__(self, trainings: Trainings, quantity: str, row: int, run: int, sets: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, trainings: ArchivedTrainings, quantity: str, row: int, run: int, sets: tuple[str, ...] = ()
+    ) -> None:
         self._trainings, self._quantity, self._row, self._run, self._sets = trainings, quantity, row, run, sets
 
     def __getitem__(self, key: Any) -> float:
@@ -87,9 +89,9 @@ class ResultsCount:
         self.eval_losses: Mapping[str, float] = {}
 
     @classmethod
-    def _of(cls, trainings: Trainings, text: str, row: int, run: int, archive: Archive) -> ResultsCount:
-        def curve(quantity: str, sets: tuple[str, ...] = ()) -> Curve:
-            return Curve(trainings, quantity, row, run, sets)
+    def _of(cls, trainings: ArchivedTrainings, text: str, row: int, run: int, archive: Archive) -> ResultsCount:
+        def curve(quantity: str, sets: tuple[str, ...] = ()) -> EpochValues:
+            return EpochValues(trainings, quantity, row, run, sets)
 
         sets = tuple(split for split in trainings.sets if any(curve("accuracy", (split,))))
         seconds = trainings.latency(row, run)
@@ -255,4 +257,4 @@ def check_epoch(iepoch: int, epochs: int) -> None:
 
 
 def _until(times: Mapping[Any, float], last: Any, keys: Any) -> float | None:
-    return times.until(last) if isinstance(times, Curve) else sum(times[key] for key in keys)
+    return times.until(last) if isinstance(times, EpochValues) else sum(times[key] for key in keys)

@@ -92,7 +92,7 @@ class Point:
             return np.asarray(totals * 100 / (present.sum(axis=1) * self.images), np.float64)
 
 
-class Trainings:
+class ArchivedTrainings:
     """All trainings of a table on one data set with one schedule; columns are read when they are needed.
 
     Args:
@@ -104,7 +104,7 @@ class Trainings:
     def __init__(self, archive: Archive, dataset: str, hp: str) -> None:
         self._archive, self.dataset, self.hp = archive, dataset, hp
         self.schedule = archive.schedules[hp]
-        self.group, self._suffix, _ = TRAININGS[dataset]
+        self.group, self._suffix = TRAININGS[dataset][:2]
         self._file = archive.file(self.group)
         self._infos = self._file.schedules.get(self.schedule, {})
         self.all_seeds = archive.seeds[hp]

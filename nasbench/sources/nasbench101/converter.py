@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from nasbench.errors import ConversionError
 from nasbench.sources import Progress, silent
 from nasbench.sources.nasbench101.model_metrics import ACCURACIES, OTHERS
-from nasbench.sources.nasbench101.records import IMAGES, MOST_FIDELITIES, REPEATS, Reader, Records, smallest
+from nasbench.sources.nasbench101.records import IMAGES, MOST_FIDELITIES, REPEATS, Reader, RecordColumns, smallest
 from nasbench.sources.readers.tfrecord import TFRecordFile
 from nasbench.spaces.nb101 import NB101
 from nasbench.tables import Column, DatasetContent, TableContent, missing_value
@@ -26,6 +26,7 @@ _UNITS = {"training_time": "seconds", "energy": "kWh", "co2": "g"}
 
 # Splits and training recipe: nasbench/lib/config.py and nasbench/lib/cifar.py.
 _TRAINED_ON = "40,000 of the CIFAR-10 training images (batches 1 to 4)"
+_TRAINED_IMAGES = 40_000
 _EVALUATED_ON = {
     "train_accuracy": "9,984 of the 10,000 CIFAR-10 training images of batch 1",
     "validation_accuracy": "9,984 of the other 10,000 CIFAR-10 training images (batch 5)",
@@ -143,7 +144,7 @@ def _source(file: TFRecordFile, *, energy: bool) -> dict[str, str]:
     }
 
 
-def _runs(rows: NDArray[np.int64], schedules: NDArray[np.uint8], records: Records) -> NDArray[np.int32]:
+def _runs(rows: NDArray[np.int64], schedules: NDArray[np.uint8], records: RecordColumns) -> NDArray[np.int32]:
     """Return the run index of each record, shape (n,): its place among those of its cell and schedule.
 
     It is -1 for a record that repeats an earlier one.
@@ -160,7 +161,7 @@ def _runs(rows: NDArray[np.int64], schedules: NDArray[np.uint8], records: Record
     return runs
 
 
-def _repeats(training: NDArray[np.int64], records: Records) -> NDArray[np.int64]:
+def _repeats(training: NDArray[np.int64], records: RecordColumns) -> NDArray[np.int64]:
     """Return the numbers of the records that repeat an earlier one: same payload checksum, and same values."""
     identity = training << 32 | records.checksum
     ordered = np.sort(identity)
@@ -182,7 +183,7 @@ def _schedule(
     shape: tuple[int, int],
     rows: NDArray[np.int64],
     runs: NDArray[np.int32],
-    records: Records,
+    records: RecordColumns,
     reader: Reader,
 ) -> dict[str, Column]:
     """Return the columns of a schedule; its epochs are those after which some record of it was evaluated."""
@@ -208,10 +209,22 @@ def _schedule(
     columns = {}
     for i, metric in enumerate(ACCURACIES):
         counts = values(records.counts[chosen, :, i], missing_value(_COUNT))[:, first:]
-        columns[metric] = Column(counts, "images", epochs[first:], images, _TRAINED_ON, _EVALUATED_ON[metric] + mean)
+        columns[metric] = Column(
+            counts,
+            "images",
+            epochs[first:],
+            images,
+            _TRAINED_ON,
+            _EVALUATED_ON[metric] + mean,
+            trained_images=_TRAINED_IMAGES,
+        )
     for i, metric in enumerate(OTHERS[: records.others.shape[2]]):
         columns[metric] = Column(
-            smallest(values(records.others[chosen, :, i], np.nan)), _UNITS[metric], epochs, trained_on=_TRAINED_ON
+            smallest(values(records.others[chosen, :, i], np.nan)),
+            _UNITS[metric],
+            epochs,
+            trained_on=_TRAINED_ON,
+            trained_images=_TRAINED_IMAGES,
         )
     return columns
 

@@ -22,7 +22,7 @@ _EPOCH, _OTHERS, _ACCURACIES = 1, (2, 6, 7), (3, 4, 5)  # fields of EvaluationDa
 _ENERGY = 6
 
 
-class Metrics(NamedTuple):
+class RawMetrics(NamedTuple):
     """What is kept of one training."""
 
     parameters: int
@@ -40,7 +40,7 @@ class MetricsReader:
     def __init__(self) -> None:
         self._layouts: dict[int, _Layout] = {}
 
-    def read(self, message: bytes) -> Metrics:
+    def read(self, message: bytes) -> RawMetrics:
         """Read one message.
 
         Raises:
@@ -99,7 +99,7 @@ class _Layout:
         self._end = end
         return len(self._between) - 1
 
-    def read(self, message: bytes) -> Metrics | None:
+    def read(self, message: bytes) -> RawMetrics | None:
         """Return the numbers of a message of the same length, or None if it has another layout."""
         parts = self._parts(message)
         if parts[::2] != self._between:
@@ -108,7 +108,7 @@ class _Layout:
         parameters = _whole(numbers[self._parameters])
         if parameters is None:
             return None
-        return Metrics(parameters, self._epochs(numbers), self._accuracies(numbers), self._others(numbers))
+        return RawMetrics(parameters, self._epochs(numbers), self._accuracies(numbers), self._others(numbers))
 
 
 @lru_cache(maxsize=2**16)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.errors import ConversionError
-from nasbench.sources.nasbench101.model_metrics import ACCURACIES, OTHERS, Metrics, MetricsReader
+from nasbench.sources.nasbench101.model_metrics import ACCURACIES, OTHERS, MetricsReader, RawMetrics
 from nasbench.sources.readers.tfrecord import Block
 from nasbench.spaces.nb101 import NB101
 
@@ -36,7 +36,7 @@ _MEAN_ERROR = 2.0**-25 + 2.0**-50
 _LARGEST_COUNT = np.iinfo(np.uint32).max
 
 
-class Records(NamedTuple):
+class RecordColumns(NamedTuple):
     """Trainings in file order, as arrays over them."""
 
     cell: NDArray[np.int32]
@@ -82,7 +82,7 @@ class Reader:
         self._space = space
         self._cells: dict[_Cell, int] = {}
         self._architectures: list[NDArray[np.uint8]] = []
-        self._blocks: list[Records] = []
+        self._blocks: list[RecordColumns] = []
         self._metrics = MetricsReader()
         self._energy: bool | None = None
         self._known: dict[tuple[int, tuple[float, ...]], int] = {}
@@ -119,7 +119,7 @@ class Reader:
         self._add_cells(block, first_seen, [records[n].cell for n in first_seen])
         self._add_values(block, records)
 
-    def finish(self) -> tuple[NDArray[np.bytes_], NDArray[np.uint8], Records]:
+    def finish(self) -> tuple[NDArray[np.bytes_], NDArray[np.uint8], RecordColumns]:
         """Return the official hash of each cell in ASCII, each cell as a vector of choices, and all records.
 
         The cells are in the order in which the file first has them. The reader keeps nothing.
@@ -138,7 +138,7 @@ class Reader:
         columns = list(map(list, zip(*self._blocks, strict=True)))
         self._blocks.clear()
         # One column after the other, so that its blocks are freed before the next one is joined.
-        return hashes, architectures, Records(*(np.concatenate(columns.pop(0)) for _ in Records._fields))
+        return hashes, architectures, RecordColumns(*(np.concatenate(columns.pop(0)) for _ in RecordColumns._fields))
 
     def _parse(self, payload: bytes) -> _Record:
         """Read one record; what is cheaper to check for many at once is left to ``_add_cells`` and ``_add_values``.
@@ -209,7 +209,7 @@ class Reader:
             which = f"{OTHERS[metric]} of the {_EVALUATIONS[at]} evaluation"
             self._refuse(block, n, f"{which} is {others[n, at, metric]}, expected a finite number of at least 0.")
         self._blocks.append(
-            Records(
+            RecordColumns(
                 np.array([self._cells[record.cell] for record in records], np.int32),
                 np.array([record.fidelity for record in records], np.uint8),
                 np.array([min(record.metrics.parameters, _LARGEST_COUNT) for record in records], np.uint32),
@@ -261,4 +261,4 @@ class _Record(NamedTuple):
     cell: _Cell
     fidelity: int
     energy: bool
-    metrics: Metrics
+    metrics: RawMetrics

@@ -31,6 +31,7 @@ class _About(NamedTuple):
 
     unit: str
     trained_on: str
+    trained_images: int
     evaluated_on: str = ""
     images: int | None = None
 
@@ -41,21 +42,31 @@ class _About(NamedTuple):
         return np.dtype(np.float64 if self.unit == "seconds" else np.float32)
 
     def column(self, values: NDArray[Any], epochs: tuple[int, ...], *, per_epoch: bool = False) -> Column:
-        return Column(values, self.unit, epochs, self.images, self.trained_on, self.evaluated_on, per_epoch)
+        return Column(
+            values,
+            self.unit,
+            epochs,
+            self.images,
+            self.trained_on,
+            self.evaluated_on,
+            per_epoch,
+            trained_images=self.trained_images,
+        )
 
 
 def _about() -> dict[tuple[str, str], _About]:
     """Describe every column that a training may fill, by group and name."""
     found = {}
     for (dataset, _), split in SPLITS.items():
-        group, _, trained_on = TRAININGS[dataset]
-        splits = trained_on, split.evaluated_on
+        on = TRAININGS[dataset]
+        group, splits = on.group, (on.words, on.images, split.evaluated_on)
         for quantity in ("accuracy", "top5_accuracy"):
             found[group, f"{split.metric}_{quantity}{split.suffix}"] = _About("images", *splits, split.images)
         found[group, f"{split.metric}_loss{split.suffix}"] = _About("cross-entropy", *splits)
         found[group, f"{split.metric}_time{split.suffix}"] = _About("seconds", *splits)
-    for group, suffix, trained_on in TRAININGS.values():
-        found[group, f"training_time{suffix}"] = found[group, f"latency{suffix}"] = _About("seconds", trained_on)
+    for group, suffix, words, images in TRAININGS.values():
+        seconds = _About("seconds", words, images)
+        found[group, f"training_time{suffix}"] = found[group, f"latency{suffix}"] = seconds
     return found
 
 

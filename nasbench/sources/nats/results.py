@@ -16,8 +16,8 @@ from nasbench.sources.nats.batch import LOSS, SECONDS, Batch
 from nasbench.sources.nats.splits import EVERY_EPOCH, NOT_TIMED, SPLITS, TRAININGS, completed
 
 
-class Trial(NamedTuple):
-    """One training, checked."""
+class RawTraining(NamedTuple):
+    """One training of the source, checked."""
 
     training: str
     schedule: int
@@ -32,7 +32,7 @@ class Trial(NamedTuple):
 class Results(NamedTuple):
     """All trainings of an architecture. One array for all, since small ones take long between processes."""
 
-    trials: list[Trial]
+    trials: list[RawTraining]
     values: NDArray[np.float64]
     """Counts of correct images, losses, seconds."""
     infinite_losses: int
@@ -84,10 +84,10 @@ def _shown(*values: Any) -> str:
     return ", ".join(repr(v)[:100] if isinstance(v, plain) else f"a {type(v).__name__}" for v in values[:6])
 
 
-def _trial(raw: dict[str, Any], dataset: str, schedule: int, seed: int, place: str, batch: Batch) -> Trial:
+def _trial(raw: dict[str, Any], dataset: str, schedule: int, seed: int, place: str, batch: Batch) -> RawTraining:
     """Read one training into the batch."""
     training, train = TRAININGS[dataset], SPLITS[dataset, "train"]
-    trial = Trial(dataset, schedule, seed, {}, round(raw["params"] * 1e6), round(raw["flop"] * 1e6))
+    trial = RawTraining(dataset, schedule, seed, {}, round(raw["params"] * 1e6), round(raw["flop"] * 1e6))
     read: dict[str, int] = {}
 
     def curve(name: str, key: str, split: str = "", images: int = LOSS) -> None:

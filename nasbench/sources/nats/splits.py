@@ -30,16 +30,17 @@ from functools import cache
 from typing import NamedTuple
 
 
-class Training(NamedTuple):
+class TrainedOn(NamedTuple):
     """A raw data set, as what a network is trained on."""
 
     group: str
     suffix: str
     """How names end that belong to none of the splits: training time and latency."""
-    trained_on: str
+    words: str
+    images: int
 
 
-class Split(NamedTuple):
+class MeasuredOn(NamedTuple):
     """A raw data set and split, as what a network is measured on."""
 
     metric: str
@@ -49,28 +50,28 @@ class Split(NamedTuple):
 
 
 TRAININGS = {
-    "cifar10-valid": Training("cifar10", "", "25,000 of the CIFAR-10 training images (cifar10-valid)"),
-    "cifar10": Training("cifar10", "_50k", "the 50,000 CIFAR-10 training images (cifar10)"),
-    "cifar100": Training("cifar100", "", "the 50,000 CIFAR-100 training images"),
-    "ImageNet16-120": Training("ImageNet16-120", "", "the 151,700 ImageNet16-120 training images"),
+    "cifar10-valid": TrainedOn("cifar10", "", "25,000 of the CIFAR-10 training images (cifar10-valid)", 25_000),
+    "cifar10": TrainedOn("cifar10", "_50k", "the 50,000 CIFAR-10 training images (cifar10)", 50_000),
+    "cifar100": TrainedOn("cifar100", "", "the 50,000 CIFAR-100 training images", 50_000),
+    "ImageNet16-120": TrainedOn("ImageNet16-120", "", "the 151,700 ImageNet16-120 training images", 151_700),
 }
 # As the authors define them: https://github.com/D-X-Y/NAS-Bench-201#dataset-splits
 _OWN = "the same images, augmented, while training on them"
 _CIFAR10, _CIFAR100, _IMAGENET = "CIFAR-10 test images", "CIFAR-100 test images", "ImageNet16-120 validation images"
 SPLITS = {
-    ("cifar10-valid", "train"): Split("train", "_25k", 25_000, _OWN),
-    ("cifar10-valid", "x-valid"): Split("validation", "", 25_000, "the other 25,000 training images (x-valid)"),
-    ("cifar10-valid", "ori-test"): Split("test", "_25k", 10_000, f"the 10,000 {_CIFAR10} (ori-test)"),
-    ("cifar10", "train"): Split("train", "", 50_000, _OWN),
-    ("cifar10", "ori-test"): Split("test", "", 10_000, f"the 10,000 {_CIFAR10} (ori-test)"),
-    ("cifar100", "train"): Split("train", "", 50_000, _OWN),
-    ("cifar100", "x-valid"): Split("validation", "", 5_000, f"5,000 of the {_CIFAR100} (x-valid)"),
-    ("cifar100", "x-test"): Split("test", "", 5_000, f"the other 5,000 {_CIFAR100} (x-test)"),
-    ("cifar100", "ori-test"): Split("valtest", "", 10_000, f"all 10,000 {_CIFAR100} (ori-test)"),
-    ("ImageNet16-120", "train"): Split("train", "", 151_700, _OWN),
-    ("ImageNet16-120", "x-valid"): Split("validation", "", 3_000, f"3,000 of the {_IMAGENET} (x-valid)"),
-    ("ImageNet16-120", "x-test"): Split("test", "", 3_000, f"the other 3,000 {_IMAGENET} (x-test)"),
-    ("ImageNet16-120", "ori-test"): Split("valtest", "", 6_000, f"all 6,000 {_IMAGENET} (ori-test)"),
+    ("cifar10-valid", "train"): MeasuredOn("train", "_25k", 25_000, _OWN),
+    ("cifar10-valid", "x-valid"): MeasuredOn("validation", "", 25_000, "the other 25,000 training images (x-valid)"),
+    ("cifar10-valid", "ori-test"): MeasuredOn("test", "_25k", 10_000, f"the 10,000 {_CIFAR10} (ori-test)"),
+    ("cifar10", "train"): MeasuredOn("train", "", 50_000, _OWN),
+    ("cifar10", "ori-test"): MeasuredOn("test", "", 10_000, f"the 10,000 {_CIFAR10} (ori-test)"),
+    ("cifar100", "train"): MeasuredOn("train", "", 50_000, _OWN),
+    ("cifar100", "x-valid"): MeasuredOn("validation", "", 5_000, f"5,000 of the {_CIFAR100} (x-valid)"),
+    ("cifar100", "x-test"): MeasuredOn("test", "", 5_000, f"the other 5,000 {_CIFAR100} (x-test)"),
+    ("cifar100", "ori-test"): MeasuredOn("valtest", "", 10_000, f"all 10,000 {_CIFAR100} (ori-test)"),
+    ("ImageNet16-120", "train"): MeasuredOn("train", "", 151_700, _OWN),
+    ("ImageNet16-120", "x-valid"): MeasuredOn("validation", "", 3_000, f"3,000 of the {_IMAGENET} (x-valid)"),
+    ("ImageNet16-120", "x-test"): MeasuredOn("test", "", 3_000, f"the other 3,000 {_IMAGENET} (x-test)"),
+    ("ImageNet16-120", "ori-test"): MeasuredOn("valtest", "", 6_000, f"all 6,000 {_IMAGENET} (ori-test)"),
 }
 
 EVERY_EPOCH = (0,)

@@ -46,7 +46,7 @@ class Entry(NamedTuple):
     """Name and digest of the table that it was taken over from; empty for what was trained into this journal."""
 
 
-class About(NamedTuple):
+class Conditions(NamedTuple):
     """What is known of the recipe and the images of a setting."""
 
     recipe: dict[str, Any]
@@ -59,7 +59,7 @@ class About(NamedTuple):
     side: int
 
     @classmethod
-    def of(cls, recipe: Recipe, images: Images) -> About:
+    def of(cls, recipe: Recipe, images: Images) -> Conditions:
         """Return what is known before anything was trained."""
         splits = {name: len(split.labels) for name, split in images.splits.items()}
         return cls(constants_of(recipe), images.name, splits, images.classes, images.side)

@@ -23,7 +23,7 @@ from nasbench.errors import JournalError
 from nasbench.spaces import SearchSpace
 from nasbench.system.files import checked_path
 from nasbench.training.campaign.entries import (
-    About,
+    Conditions,
     Entry,
     Setting,
     difference,
@@ -39,7 +39,7 @@ from nasbench.training.loop.train import Training
 from nasbench.training.recipes import Recipe
 from nasbench.types import Architecture
 
-__all__ = ["VERSION", "About", "Entry", "Journal", "Setting", "made_with"]
+__all__ = ["VERSION", "Conditions", "Entry", "Journal", "Setting", "made_with"]
 
 
 class Journal:
@@ -87,12 +87,12 @@ class Journal:
             made_with=made_with(),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        setting, about = Setting.of(space, recipe, images, epochs), About.of(recipe, images)
+        setting, about = Setting.of(space, recipe, images, epochs), Conditions.of(recipe, images)
         with self._file.writing() as connection:
             self._declare(connection, setting, about)
             return _insert(connection, setting, entry)
 
-    def take_over(self, setting: Setting, about: About, entries: Iterable[Entry]) -> int:
+    def take_over(self, setting: Setting, about: Conditions, entries: Iterable[Entry]) -> int:
         """Keep trainings that were done elsewhere, all or none of them; what is there already stays as it is.
 
         Args:
@@ -171,7 +171,7 @@ class Journal:
             )
             return [Setting(*row) for row in found]
 
-    def about(self, setting: Setting) -> About:
+    def about(self, setting: Setting) -> Conditions:
         """Return what is known of the recipe and the images of a setting.
 
         Raises:
@@ -183,14 +183,14 @@ class Journal:
         if recipe is None or images is None:
             raise JournalError(f"{self.path}: has no training by recipe {setting.recipe!r} on these images.")
         _, name, splits, classes, side = images
-        return About(json.loads(recipe[1]), name, json.loads(splits), classes, side)
+        return Conditions(json.loads(recipe[1]), name, json.loads(splits), classes, side)
 
     def _find(self, connection: sqlite3.Connection, setting: Setting, identity: int, seed: int) -> Entry | None:
         where, values = f"{_WHERE} AND identity = ? AND seed = ?", (*setting, identity, seed)
         row = next(self._file.rows(connection, "trainings", where, values), None)
         return None if row is None else _entry(row)
 
-    def _declare(self, connection: sqlite3.Connection, setting: Setting, about: About) -> None:
+    def _declare(self, connection: sqlite3.Connection, setting: Setting, about: Conditions) -> None:
         """Write down recipe and images, unless they are there."""
         constants = json_of(about.recipe)
         self._claim(connection, setting.recipe, constants)

@@ -20,7 +20,7 @@ from nasbench import registry
 from nasbench.errors import JournalError
 from nasbench.spaces import SearchSpace
 from nasbench.tables import Column, DatasetContent, TableContent, missing_value
-from nasbench.training.campaign.entries import About, Entry, Setting, json_of
+from nasbench.training.campaign.entries import Conditions, Entry, Setting, json_of
 from nasbench.training.campaign.journal import Journal
 from nasbench.types import Architecture
 
@@ -39,7 +39,7 @@ SETUP, FINISHED, DIVERGED = "setup", "finished", "diverged"
 where any did, the epoch in which it diverged, or 0."""
 
 
-class Trainings(NamedTuple):
+class Gathered(NamedTuple):
     """What a table of trainings holds: all of one space, by one recipe, on the same images."""
 
     where: str
@@ -48,7 +48,7 @@ class Trainings(NamedTuple):
     recipe: str
     images: str
     """The digest."""
-    about: About
+    about: Conditions
     entries: dict[int, list[Entry]]
     """By the epochs of the schedule, each by identity and seed."""
 
@@ -87,10 +87,10 @@ def pack(
         words = "; ".join(f"{s.space} by {s.recipe} on images {s.images[:8]}" for s in settings)
         raise JournalError(f"{journal.path}: a table is of one space, recipe and images. Choose one of these: {words}.")
     about = journal.about(settings[0])
-    return content_of(Trainings(str(journal.path), *settings[0][:3], about, entries), dataset)
+    return content_of(Gathered(str(journal.path), *settings[0][:3], about, entries), dataset)
 
 
-def content_of(trainings: Trainings, dataset: str) -> TableContent:
+def content_of(trainings: Gathered, dataset: str) -> TableContent:
     """Return the content of the table of these trainings, of which there is at least one.
 
     Args:
@@ -158,14 +158,15 @@ def recipe_in_words(recipe: dict[str, Any]) -> str:
 
 
 def _columns(
-    where: str, entries: Sequence[Entry], rows: dict[int, int], runs: dict[int, int], about: About
+    where: str, entries: Sequence[Entry], rows: dict[int, int], runs: dict[int, int], about: Conditions
 ) -> dict[str, Column]:
     """Return what one schedule measured."""
     first = entries[0].training
     if any(entry.training.epochs != first.epochs or entry.training.images != first.images for entry in entries):
         raise JournalError(f"{where}: trainings of one schedule were evaluated at other epochs or images.")
     shape = len(rows), len(first.epochs), len(runs)
-    trained_on = f"{about.splits['train']:,} images, split train of {about.images}"
+    many = about.splits["train"]
+    trained_on = f"{many:,} images, split train of {about.images}"
     columns = {}
     for split, metric in METRICS.items():
         if split in first.images:
@@ -173,12 +174,14 @@ def _columns(
             for entry in entries:
                 values[rows[entry.identity], :, runs[entry.seed]] = entry.training.correct[split]
             evaluated_on = _evaluated_on(split, first.images[split], about)
-            columns[metric] = Column(values, "images", first.epochs, first.images[split], trained_on, evaluated_on)
+            columns[metric] = Column(
+                values, "images", first.epochs, first.images[split], trained_on, evaluated_on, trained_images=many
+            )
     for metric, name in _SECONDS.items():
         values = _empty(shape, np.dtype(np.float64))
         for entry in entries:
             values[rows[entry.identity], :, runs[entry.seed]] = getattr(entry.training, name)
-        columns[metric] = Column(values, "seconds", first.epochs, trained_on=trained_on)
+        columns[metric] = Column(values, "seconds", first.epochs, trained_on=trained_on, trained_images=many)
     return columns
 
 
@@ -211,7 +214,7 @@ def _empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     return np.full(shape, missing_value(dtype), dtype)
 
 
-def _evaluated_on(split: str, images: int, about: About) -> str:
+def _evaluated_on(split: str, images: int, about: Conditions) -> str:
     if split != "train":
         return f"{images:,} images, split {split} of {about.images}"
     if about.recipe["train_sample"]:
@@ -219,7 +222,7 @@ def _evaluated_on(split: str, images: int, about: About) -> str:
     return f"the {images:,} images that were trained on, flipped and cropped, each before the step that learned it"
 
 
-def _source(trainings: Trainings, dataset: str) -> dict[str, str]:
+def _source(trainings: Gathered, dataset: str) -> dict[str, str]:
     address, images = _IMAGES.get(dataset, ("", ""))
     epochs = " and ".join(str(epochs) for epochs in trainings.entries)
     return {
@@ -235,7 +238,7 @@ def _source(trainings: Trainings, dataset: str) -> dict[str, str]:
 
 def _report(
     space: SearchSpace,
-    trainings: Trainings,
+    trainings: Gathered,
     rows: dict[int, int],
     runs: dict[int, int],
     setups: Sequence[str],

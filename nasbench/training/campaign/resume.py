@@ -19,9 +19,9 @@ from nasbench import registry
 from nasbench.errors import CampaignError
 from nasbench.spaces import SearchSpace
 from nasbench.tables import ColumnInfo, TableContent, TableFile, missing_value
-from nasbench.training.campaign.entries import About, Entry, Setting, constants_of, difference
+from nasbench.training.campaign.entries import Conditions, Entry, Setting, constants_of, difference
 from nasbench.training.campaign.journal import Journal
-from nasbench.training.campaign.pack import DIVERGED, FINISHED, METRICS, SETUP, Trainings, content_of, recipe_in_words
+from nasbench.training.campaign.pack import DIVERGED, FINISHED, METRICS, SETUP, Gathered, content_of, recipe_in_words
 from nasbench.training.loop.train import Training
 from nasbench.training.recipes import RECIPES
 
@@ -29,7 +29,7 @@ from nasbench.training.recipes import RECIPES
 class TrainingsTable(NamedTuple):
     """A table of trainings, read back."""
 
-    trainings: Trainings
+    trainings: Gathered
     dataset: str
     """What it calls its images."""
     digest: str
@@ -60,13 +60,13 @@ def read_trainings(path: str | os.PathLike[str]) -> TrainingsTable:
     try:
         report = file.report
         images = report["images"]
-        about = About(
+        about = Conditions(
             _constants(where, report), images["name"], dict(images["splits"]), images["classes"], images["side"]
         )
         seeds = [int(seed) for seed in report["seeds, by run"]]
         reader = _Reader(file, space, report, seeds)
         entries = {schedule: reader.entries(schedule) for schedule in file.schedules}
-        trainings = Trainings(where, file.space, report["recipe"], images["digest"], about, entries)
+        trainings = Gathered(where, file.space, report["recipe"], images["digest"], about, entries)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         if isinstance(error, CampaignError):
             raise
@@ -79,7 +79,7 @@ def read_trainings(path: str | os.PathLike[str]) -> TrainingsTable:
     return TrainingsTable(trainings, file.dataset, file.digest, seeds)
 
 
-def take_over(table: TrainingsTable, setting: Setting, about: About, journal: Journal) -> int:
+def take_over(table: TrainingsTable, setting: Setting, about: Conditions, journal: Journal) -> int:
     """Put the trainings of a table into a journal, each with the name and digest of the table; none of them twice.
 
     Args:
@@ -101,13 +101,13 @@ def take_over(table: TrainingsTable, setting: Setting, about: About, journal: Jo
     return journal.take_over(setting, about, [entry._replace(origin=origin) for entry in entries])
 
 
-def refuse_other(theirs: Trainings, setting: Setting, about: About) -> None:
+def refuse_other(theirs: Gathered, setting: Setting, about: Conditions) -> None:
     """Make sure that trainings are of a setting.
 
     Raises:
         CampaignError: They are not; the message names the first difference.
     """
-    differs = _other_setting(theirs, Trainings("", *setting[:3], about, {}))
+    differs = _other_setting(theirs, Gathered("", *setting[:3], about, {}))
     if not differs and setting.epochs not in theirs.entries:
         differs = f"trainings of {_listed(theirs)} epochs", str(setting.epochs)
     if differs:
@@ -167,11 +167,11 @@ def _schedules(table: TrainingsTable) -> str:
     return f"schedules of {_listed(table.trainings)} epochs on images called {table.dataset}"
 
 
-def _listed(trainings: Trainings) -> str:
+def _listed(trainings: Gathered) -> str:
     return ", ".join(map(str, sorted(trainings.entries)))
 
 
-def _other_setting(one: Trainings, other: Trainings) -> tuple[str, str] | None:
+def _other_setting(one: Gathered, other: Gathered) -> tuple[str, str] | None:
     """Return in which words two settings differ, or None; not in epochs."""
     if one.space != other.space:
         return f"search space {one.space}", other.space

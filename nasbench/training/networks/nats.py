@@ -23,22 +23,22 @@ SIZE_CELL = NB201().parse(
 
 def topology(architecture: Architecture) -> tuple[nn.Module, int]:
     """Return what comes before the mean over the image, and its channels, of a NAS-Bench-201 cell."""
-    layers = [*_stem(16), *[Cell(architecture, 16, 16) for _ in range(5)]]
-    layers += [Residual(16, 32), *[Cell(architecture, 32, 32) for _ in range(5)]]
-    layers += [Residual(32, 64), *[Cell(architecture, 64, 64) for _ in range(5)]]
+    layers = [*_stem(16), *[Cell201(architecture, 16, 16) for _ in range(5)]]
+    layers += [Residual(16, 32), *[Cell201(architecture, 32, 32) for _ in range(5)]]
+    layers += [Residual(32, 64), *[Cell201(architecture, 64, 64) for _ in range(5)]]
     return nn.Sequential(*layers, nn.BatchNorm2d(64), nn.ReLU(inplace=True)), 64
 
 
 def size(architecture: Architecture) -> tuple[nn.Module, int]:
     """Return the same of an architecture of the size space."""
     c1, c2, c3, c4, c5 = (CHANNELS[choice] for choice in architecture)
-    layers = [*_stem(c1), Cell(SIZE_CELL, c1, c1)]
-    layers += [Residual(c1, c2), Cell(SIZE_CELL, c2, c3)]
-    layers += [Residual(c3, c4), Cell(SIZE_CELL, c4, c5)]
+    layers = [*_stem(c1), Cell201(SIZE_CELL, c1, c1)]
+    layers += [Residual(c1, c2), Cell201(SIZE_CELL, c2, c3)]
+    layers += [Residual(c3, c4), Cell201(SIZE_CELL, c4, c5)]
     return nn.Sequential(*layers, nn.BatchNorm2d(c5), nn.ReLU(inplace=True)), c5
 
 
-class Cell(nn.Module):
+class Cell201(nn.Module):
     """Four nodes; each but the first is the sum of the operations on its edges.
 
     Every edge is computed, also one whose node leads nowhere, as in the source. An operation on a node without edges

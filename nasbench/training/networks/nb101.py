@@ -32,12 +32,12 @@ def body(architecture: Architecture) -> tuple[nn.Module, int]:
             layers.append(nn.MaxPool2d(2, 2))
             out *= 2
         for _ in range(_CELLS):
-            layers.append(Cell(matrix, operations, inside, out))
+            layers.append(Cell101(matrix, operations, inside, out))
             inside = out
     return nn.Sequential(*layers), out
 
 
-class Cell(nn.Module):
+class Cell101(nn.Module):
     """A pruned cell (``build_module``).
 
     An interior vertex applies its operation to a sum: of its interior sources, cut to its channels, and of a 1x1

@@ -14,7 +14,7 @@ from nasbench.search.compare import read_comparison
 from nasbench.types import Architecture, Benchmark
 
 
-class Candidates(NamedTuple):
+class Finalists(NamedTuple):
     """What is verified."""
 
     benchmark: Benchmark
@@ -24,7 +24,7 @@ class Candidates(NamedTuple):
     """How, in words."""
 
 
-def best_of(folder: str | os.PathLike[str], top: int, table: str | None = None) -> Candidates:
+def best_of(folder: str | os.PathLike[str], top: int, table: str | None = None) -> Finalists:
     """Return the best distinct architectures that the searches of a comparison ended with.
 
     Those are the final incumbents of all searches, which observed validation accuracy chose; they are ranked by the
@@ -48,7 +48,7 @@ def best_of(folder: str | os.PathLike[str], top: int, table: str | None = None) 
     means = benchmark.means(held[first])
     best = np.lexsort((identities, -means))[:top]
     architectures = [tuple(choices) for choices in held[first[best]].tolist()]
-    return Candidates(
+    return Finalists(
         benchmark,
         architectures,
         f"the best {len(architectures)} of {len(identities)} distinct final incumbents of {len(every):,} searches "
@@ -56,7 +56,7 @@ def best_of(folder: str | os.PathLike[str], top: int, table: str | None = None) 
     )
 
 
-def named(benchmark: Benchmark, architectures: Sequence[Architecture]) -> Candidates:
+def named(benchmark: Benchmark, architectures: Sequence[Architecture]) -> Finalists:
     """Return architectures that somebody named; of several forms of one network the first.
 
     Raises:
@@ -65,4 +65,4 @@ def named(benchmark: Benchmark, architectures: Sequence[Architecture]) -> Candid
     distinct: dict[int, Architecture] = {}
     for architecture in architectures:
         distinct.setdefault(benchmark.space.identity(architecture), architecture)
-    return Candidates(benchmark, list(distinct.values()), "named one by one")
+    return Finalists(benchmark, list(distinct.values()), "named one by one")

@@ -98,7 +98,7 @@ def differs_from(benchmark: Benchmark, metric: str, job: Job, entries: Sequence[
         return f"the images of {benchmark.name} are not those of CIFAR-10"
     trained_on = len(job.images.splits["train"].labels)
     evaluated = {entry.training.images[SPLITS[metric]] for found in entries for entry in found}
-    if job.images.side != 32 or not info.trained_on.startswith((f"{trained_on:,} ", f"the {trained_on:,} ")):
+    if job.images.side != 32 or info.trained_images != trained_on:
         return f"{benchmark.name} was trained on {info.trained_on}, here on {trained_on:,} of {job.images.side} pixels"
     if evaluated - {info.images}:
         return f"{benchmark.name} was measured on {info.evaluated_on}, here on {max(evaluated):,} images"

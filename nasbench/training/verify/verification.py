@@ -21,7 +21,7 @@ from nasbench.training.campaign.campaign import Failure, Job, TrainOne, run_camp
 from nasbench.training.campaign.journal import Journal, made_with
 from nasbench.training.images import Images
 from nasbench.training.recipes import recipe_for
-from nasbench.training.verify.candidates import Candidates
+from nasbench.training.verify.candidates import Finalists
 from nasbench.training.verify.judgement import TEST, judge, kendall, numbers, present
 from nasbench.training.verify.said import SPLITS, differs_from, metric_of, own_images, said_of
 from nasbench.training.verify.trained import entries_of, measured, trained
@@ -30,7 +30,7 @@ FORMAT = "nasbench verification"
 
 
 def verify(
-    candidates: Candidates,
+    candidates: Finalists,
     images: Images,
     journal: Journal,
     *,
