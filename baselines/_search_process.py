@@ -27,6 +27,8 @@ class SearchProcess(GroupedGaussianProcess):
         groups: Column indexes of each group; none of them holds counts.
     """
 
+    _covariance: Floats
+
     def __init__(self, groups: list[list[int]]) -> None:
         lengths = (_LONGEST / 4, _LONGEST / 2, _LONGEST)
         super().__init__(groups, lengths=lengths, learn_from=_LEARN_FROM, iterations=_ITERATIONS)
@@ -76,7 +78,7 @@ class SearchProcess(GroupedGaussianProcess):
         return rows, covariance
 
     def _kernel(self, first: list[Floats], second: list[Floats], kind: type = np.float64) -> NDArray[Any]:
-        total = np.zeros((len(first[0]), len(second[0])), kind)
+        total: NDArray[Any] = np.zeros((len(first[0]), len(second[0])), kind)
         weights = self.weights_[:-1].reshape(-1, 3).tolist()
         for a, b, (short, middle, long) in zip(first, second, weights, strict=True):
             squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
