@@ -11,18 +11,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from baselines._model_based import Choices, Features, Floats, ModelBasedSearch
-from baselines._neural_networks import NeuralNetworks
-from baselines._variation import mutate_each
+from baselines.models.model_based import Choices, Features, Floats, ModelBasedSearch
+from baselines.models.neural_networks import NeuralNetworks
+from baselines.variation import NASZILLA, mutate_each
 from nasbench.spaces import SearchSpace
 from nasbench.types import Architecture, Seed
-from surrogates.forest import ExtraTrees
-from surrogates.gaussian_process import GroupedGaussianProcess
+from surrogates.models.forest import ExtraTrees
+from surrogates.models.gaussian_process import GroupedGaussianProcess
 
 _PARENTS, _CANDIDATES = 5, 100
 _PREDICTORS = ("neural_networks", "gaussian_process", "extra_trees")
-_MUTATION = {"nb201": (1 / 4,) * 6, "nb101": (1 / 21,) * 21 + (1 / 5,) * 5}
-"""The chance of each decision to change, by space."""
 
 
 class Bananas(ModelBasedSearch):
@@ -82,7 +80,7 @@ class Bananas(ModelBasedSearch):
 
     def _mutations(self, parent: Choices) -> Choices:
         """Return a hundred mutations of an architecture; some may be copies of it."""
-        space, probabilities = self.space, _MUTATION.get(self.space.name)
+        space, probabilities = self.space, NASZILLA.get(self.space.name)
         if probabilities is None:
             return space.mutate_many(np.repeat(parent[None], _CANDIDATES, axis=0), self._rng)
         before: Architecture = tuple(parent.tolist())

@@ -8,10 +8,11 @@ documentation lists are those of other algorithms.
 from __future__ import annotations
 
 from itertools import count
+from typing import Any, ClassVar
 
 import numpy as np
 
-from baselines._variation import mutate_each, shuffle
+from baselines.variation import mutate_each, shuffle
 from nasbench.randomness import Uniforms
 from nasbench.spaces import SearchSpace
 from nasbench.types import Architecture, Seed, Trial
@@ -46,6 +47,9 @@ class GeneticAlgorithm:
     constrained spaces children that are no architectures are not taken. docs/reproduction.md has figures with and
     without what differs.
 
+    Presets:
+        mf_nas: MF-NAS, algo_201.yaml. These are the defaults.
+
     Args:
         space: The search space.
         seed: Seed of all draws.
@@ -59,6 +63,10 @@ class GeneticAlgorithm:
         ValueError: The population is odd or below 2, the probability is outside of [0, 1], or the rate is outside of
             [0, decisions].
     """
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "mf_nas": {"population_size": 10, "crossover_probability": 0.9, "mutation_rate": 1.0},
+    }
 
     def __init__(
         self,

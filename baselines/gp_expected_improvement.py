@@ -14,11 +14,11 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import ndtr
 
-from baselines._model_based import Choices, Features, Floats, ModelBasedSearch
-from baselines._search_process import SearchProcess
+from baselines.models.model_based import Choices, Features, Floats, ModelBasedSearch
+from baselines.models.search_process import SearchProcess
 from nasbench.spaces import SearchSpace
 from nasbench.types import Seed
-from surrogates._ranked import RankMap
+from surrogates.models.ranked import RankMap
 
 
 class GPExpectedImprovement(ModelBasedSearch):

@@ -12,7 +12,7 @@ from bisect import bisect
 
 import numpy as np
 
-from baselines._adam import Adam
+from baselines.models.adam import Adam
 from nasbench.randomness import Uniforms
 from nasbench.spaces import SearchSpace
 from nasbench.types import Seed, Trial
@@ -24,6 +24,10 @@ class Reinforce:
     """Policy gradient over independent categorical choices.
 
     Results hang on the learning rate: docs/reproduction.md has a table of it.
+
+    While several trials are out at once, a result is of a policy that has moved on since: as many steps as results came
+    in between. The step is taken for the policy of now, without a correction, so that with n workers the search is
+    off-policy by up to n - 1 steps, and more where trainings take unequally long.
 
     Ties: there are none to decide; a reward counts only by how far it is from the moving average.
 

@@ -9,10 +9,10 @@ table.
 
 from __future__ import annotations
 
-from baselines._model_based import Choices, Features, Floats, ModelBasedSearch
+from baselines.models.model_based import Choices, Features, Floats, ModelBasedSearch
 from nasbench.spaces import SearchSpace
 from nasbench.types import Seed
-from surrogates.forest import ExtraTrees
+from surrogates.models.forest import ExtraTrees
 
 
 class TreeConfidenceBound(ModelBasedSearch):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.spaces.nb201 import NB201
-from nasbench.store import Column, DatasetContent, TableContent
+from nasbench.tables import Column, DatasetContent, TableContent
 
 
 def full_size(sample: TableContent, seed: int) -> TableContent:

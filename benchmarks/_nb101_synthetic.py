@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nasbench.convert._tfrecord import crc32c, mask
+from nasbench.sources.readers.tfrecord import crc32c, mask
 
 RECORDS = 5_083_488
 _OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from nasbench.spaces.nb101 import EDGES, NB101, VERTICES
-from nasbench.store import Column, DatasetContent, TableContent, write
+from nasbench.tables import Column, DatasetContent, TableContent, write
 
 IMAGES = 9_984
 SCHEDULES = (4, 12, 36, 108)

@@ -16,11 +16,12 @@ import numpy as np
 import torch
 
 from nasbench.spaces.conv5 import Conv5
-from nasbench.training.campaign import Job, Task, run_campaign, sample
-from nasbench.training.images import Split, collect
-from nasbench.training.journal import Journal
+from nasbench.training.campaign.campaign import Job, Task, run_campaign, sample
+from nasbench.training.campaign.journal import Journal
+from nasbench.training.images import Split
+from nasbench.training.images.base import collect
+from nasbench.training.loop.train import Training
 from nasbench.training.recipes import RECIPES
-from nasbench.training.train import Training
 
 TRAININGS, WORKERS, SLEEP, EPOCHS = 40, 2, 0.5, 200
 TRAINING, TARGET = 10.0, 0.02

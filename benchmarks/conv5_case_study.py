@@ -18,15 +18,15 @@ import numpy as np
 import torch
 
 import nasbench
-from nasbench.compare import Algorithm, Settings, compare
+from nasbench.search.compare import Algorithm, Settings, compare
 from nasbench.spaces.conv5 import CONVENTIONAL
-from nasbench.training import cifar10
-from nasbench.training.campaign import Job, run_campaign
-from nasbench.training.journal import Journal, Setting
+from nasbench.training.campaign.campaign import Job, run_campaign
+from nasbench.training.campaign.journal import Journal, Setting
+from nasbench.training.images import cifar10
 from nasbench.training.networks import build
 from nasbench.training.recipes import RECIPES
-from surrogates import saved
-from surrogates.surrogate import fit
+from surrogates.benchmark import saved
+from surrogates.benchmark.fitting import fit
 
 EVALUATIONS, RUNS, SEEDS = 300, 10, (2, 3, 4)  # the table has the seeds 0 and 1
 BLOCK = "<!-- conv5 -->", "<!-- end -->"

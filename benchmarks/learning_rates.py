@@ -10,8 +10,8 @@ from pathlib import Path
 
 from _page import fill
 
-from nasbench.compare import Algorithm, Settings, compare
-from nasbench.report import summarise
+from nasbench.analysis.report import summarise
+from nasbench.search.compare import Algorithm, Settings, compare
 from nasbench.types import Budget
 
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)

@@ -14,16 +14,16 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench.spaces import _graph
-from nasbench.spaces._nb101_cells import labelled_cells
+from nasbench.spaces import graph
 from nasbench.spaces.nb101 import EDGES, NB101, VERTICES
+from nasbench.spaces.nb101.enumerate import labelled_cells
 
 INTERIOR = range(1, VERTICES - 1)
 
 
 def canonical_forms(cells: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return an integer for each cell, shape (n,): equal exactly for isomorphic ones, by trying every numbering."""
-    edges, live = _graph.prune_many(np.ascontiguousarray(cells.T[: len(EDGES)]), VERTICES)
+    edges, live = graph.prune_many(np.ascontiguousarray(cells.T[: len(EDGES)]), VERTICES)
     nothing = np.zeros(len(cells), np.int64)
     edge = dict(zip(EDGES, edges.astype(np.int64), strict=True))
     # A vertex that was pruned is a fourth kind of operation.

@@ -11,10 +11,10 @@ import argparse
 from pathlib import Path
 
 from nasbench.spaces.nb201 import NB201
-from nasbench.training import cifar10
-from nasbench.training.campaign import Job, run_campaign
-from nasbench.training.devices import without_auto
-from nasbench.training.journal import Journal, Setting
+from nasbench.training.campaign.campaign import Job, run_campaign
+from nasbench.training.campaign.journal import Journal, Setting
+from nasbench.training.images import cifar10
+from nasbench.training.loop.devices import without_auto
 from nasbench.training.recipes import RECIPES
 
 INDEXES, SEEDS, EPOCHS = (284, 0), (111, 777), 12

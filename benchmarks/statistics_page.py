@@ -28,7 +28,7 @@ from nasbench.analysis import (
     running_time,
 )
 from nasbench.cli.compare import BASELINES
-from nasbench.compare import Algorithm, Settings, compare
+from nasbench.search.compare import Algorithm, Settings, compare
 from nasbench.types import Budget
 
 PAGE = "statistics.md"

@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 import nasbench
-from nasbench._files import write_json
 from nasbench.analysis.incumbents import every_run
+from nasbench.system.files import write_json
 from nasbench.types import Metrics
-from surrogates import card, noise
-from surrogates.benchmark import SurrogateBenchmark
-from surrogates.evaluation import make, protocol_of
-from surrogates.surrogate import fit
+from surrogates.benchmark import card
+from surrogates.benchmark.fitting import fit
+from surrogates.benchmark.queries import SurrogateBenchmark
+from surrogates.evaluation import noise
+from surrogates.evaluation.harness import make, protocol_of
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "surrogates.md"
 FITS, SEARCHES = range(5), range(100)

@@ -18,9 +18,9 @@ from _process import recorded
 from pytest_benchmark.fixture import BenchmarkFixture
 from rows import peer, row
 
-from nasbench import store
+from nasbench import tables
 from nasbench.compat.nats_bench import create
-from nasbench.convert.nats_bench import convert
+from nasbench.sources.nats.nats_bench import convert
 
 SAMPLES = Path(__file__).resolve().parents[1] / ".." / "shared" / "data" / "nats_tss"
 pytestmark = pytest.mark.skipif(
@@ -41,7 +41,7 @@ INDEXES = (0, 11, 284)
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path = tmp_path_factory.mktemp("nats") / "tss.h5"
-    store.write(path, full_size(convert(SAMPLES), seed=0))
+    tables.write(path, full_size(convert(SAMPLES), seed=0))
     yield path
     path.unlink()
 
@@ -51,7 +51,7 @@ def peer_module(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The peer, which must answer for the sample files as we do over their table."""
     module = pytest.importorskip("nats_bench", reason="the peer nats-bench is not installed")
     path = tmp_path_factory.mktemp("samples") / "tss.h5"
-    store.write(path, convert(SAMPLES))
+    tables.write(path, convert(SAMPLES))
     ours = create(path, "tss", verbose=False)
     for index in INDEXES:
         expected, found = more_info(opened(module), index), more_info(ours, index)
@@ -72,7 +72,7 @@ def named() -> str:
     return f"nats-bench {version('nats-bench')}"
 
 
-MODULES = "import nasbench.compat.nats_bench, nasbench.spaces.nb201, nasbench.store"
+MODULES = "import nasbench.compat.nats_bench, nasbench.spaces.nb201, nasbench.tables"
 
 
 def record(benchmark: BenchmarkFixture, fresh: Callable[[str], float], before: str, measured: str) -> None:

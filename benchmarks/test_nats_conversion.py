@@ -18,8 +18,8 @@ import pytest
 from _nats_table import full_size
 from rows import peer, row
 
-from nasbench import store
-from nasbench.convert.nats_bench import convert
+from nasbench import tables
+from nasbench.sources.nats.nats_bench import convert
 from nasbench.spaces.nb201 import NB201
 
 SAMPLES = Path(__file__).resolve().parents[1] / ".." / "shared" / "data" / "nats_tss"
@@ -78,13 +78,13 @@ def test_one_worker(benchmark, folder):
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path = tmp_path_factory.mktemp("nats") / "tss.h5"
-    store.write(path, full_size(convert(SAMPLES), seed=0))
+    tables.write(path, full_size(convert(SAMPLES), seed=0))
     yield path
     path.unlink()
 
 
 OPEN = (
-    "import sys, time, numpy, h5py, nasbench.table, nasbench.spaces.nb201; t = time.perf_counter(); "
+    "import sys, time, numpy, h5py, nasbench.tables.table, nasbench.spaces.nb201; t = time.perf_counter(); "
     "import nasbench; nasbench.load({path!r}).query((1, 2, 3, 3, 2, 1)); print(time.perf_counter() - t)"
 )
 

@@ -15,16 +15,16 @@ from _process import in_a_new_process, recorded
 from pytest_benchmark.fixture import BenchmarkFixture
 from rows import row, size
 
-from nasbench.convert._tfrecord import crc32c
-from nasbench.table import Table
+from nasbench.sources.readers.tfrecord import crc32c
+from nasbench.tables.table import Table
 
 NPZ = Path(__file__).resolve().parents[1] / ".." / "shared" / "data" / "nb101" / "nb101_cifar10.npz"
 needs_cells = pytest.mark.skipif(not NPZ.is_file(), reason="the real cells of ../shared/data are not here")
 
 # Each in a process of its own, so that its largest resident memory is that of the work alone.
 _CONVERT = """
-from nasbench import store
-from nasbench.convert.nasbench101 import convert
+from nasbench import tables
+from nasbench.sources.nasbench101.converter import convert
 start = time.perf_counter()
 content = convert(sys.argv[1])
 converted = time.perf_counter()
@@ -33,7 +33,7 @@ say(convert_s=converted - start, write_s=time.perf_counter() - converted, proces
 """
 _OPEN = """
 from nasbench.spaces.nb101 import NB101
-from nasbench.table import Table
+from nasbench.tables.table import Table
 edges = [(0, 1), (0, 4), (0, 5), (1, 2), (2, 3), (2, 6), (3, 5), (4, 5), (5, 6)]
 matrix = [[int((a, b) in edges) for b in range(7)] for a in range(7)]
 operations = ["input", *["conv3x3-bn-relu"] * 4, "conv1x1-bn-relu", "output"]
@@ -43,7 +43,7 @@ say(open_and_first_query_s=time.perf_counter() - start)
 """
 _QUERIES = """
 import numpy as np
-from nasbench.table import Table
+from nasbench.tables.table import Table
 table = Table(sys.argv[1])
 rows = np.random.default_rng(0).integers(0, len(table), 100_000)
 architectures = list(map(tuple, table.architectures[rows].tolist()))
@@ -58,7 +58,7 @@ say(query_s=(time.perf_counter() - start) / len(rows))
 _LOOK_UP = """
 import numpy as np
 from nasbench.spaces.nb101 import NB101
-from nasbench.table import Table
+from nasbench.tables.table import Table
 space, table = NB101(), Table(sys.argv[1])
 rows = np.random.default_rng(0).permutation(len(table))
 some = table.architectures[rows[:20_000]]

@@ -47,7 +47,7 @@ def test_compare(benchmark: BenchmarkFixture, environment: dict[str, str], tmp_p
 
     def compare(*options: str) -> Path:
         out = tmp_path / f"comparison{next(numbers)}"
-        command = [str(Path(sys.executable).with_name("nasbench")), "compare", "--workers", "2", "--out", str(out)]
+        command = [str(Path(sys.executable).with_name("nasbench")), "compare", "--processes", "2", "--out", str(out)]
         # matplotlib finds no list of the fonts here and makes it again, as in the first run on a machine.
         variables = environment | {"MPLCONFIGDIR": str(tmp_path / f"fonts{next(numbers)}")}
         subprocess.run([*command, *options], env=variables, check=True, capture_output=True)

@@ -102,7 +102,7 @@ def first_answer(fresh: Fresh, before: str, measured: str) -> float:
     return fresh(code)
 
 
-OUR_MODULES = "import nasbench.table, nasbench.data, nasbench.spaces.nb201"
+OUR_MODULES = "import nasbench.tables.table, nasbench.tables.data, nasbench.spaces.nb201"
 OUR_ANSWER = "nasbench.load('nasbench201').query('|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|none~2|')"
 
 

@@ -8,8 +8,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from rows import row
 
 import nasbench
-from surrogates.default import default
 from surrogates.encodings import GraphFeatures
+from surrogates.models.default import default
 
 LABELS = 781
 

@@ -18,10 +18,11 @@ from rows import peer, row
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from nasbench.training.images import Images, Split, collect
+from nasbench.training.images import Images, Split
+from nasbench.training.images.base import collect
+from nasbench.training.loop.train import train
 from nasbench.training.networks import build
 from nasbench.training.recipes import RECIPES
-from nasbench.training.train import train
 
 RECIPE = RECIPES["conv5"]
 COUNT, SIDE, EPOCHS = 2048, 16, 5

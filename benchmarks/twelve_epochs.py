@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 import nasbench
-from nasbench.attach import attach
-from nasbench.convert import columns
-from nasbench.store import TableFile, write
-from nasbench.table import find
+from nasbench.sources import columns
+from nasbench.sources.named import find
+from nasbench.tables import TableFile, write
+from nasbench.tables.attach import attach
 
 SOURCE = Path(__file__).resolve().parents[2] / "shared" / "data" / "nb201" / "accuracy_12epoch.csv.gz"
 COLUMN = "accuracy_after_12_epochs"

@@ -15,12 +15,12 @@ _PUBLIC = {
     "Architecture": "types",
     "Budget": "types",
     "Fidelity": "types",
-    "History": "history",
+    "History": "search.history",
     "Metrics": "types",
     "NasbenchError": "errors",
     "Rules": "search",
     "SearchSpace": "spaces",
-    "Table": "table",
+    "Table": "tables.table",
     "Trial": "types",
     "load": "benchmark",
     "network": "training",
@@ -45,10 +45,10 @@ __all__ = [
 if TYPE_CHECKING:
     from nasbench.benchmark import load
     from nasbench.errors import NasbenchError
-    from nasbench.history import History
     from nasbench.search import Rules, run
+    from nasbench.search.history import History
     from nasbench.spaces import SearchSpace
-    from nasbench.table import Table
+    from nasbench.tables.table import Table
     from nasbench.training import network
     from nasbench.types import Architecture, Budget, Fidelity, Metrics, Trial
 

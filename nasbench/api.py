@@ -14,11 +14,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from nasbench.cached import cached
 from nasbench.errors import NasbenchError
-from nasbench.lib._records import METRICS, Records, Statistics
 from nasbench.lib.model_spec import ModelSpec
-from nasbench.table import Table, find
+from nasbench.lib.records import METRICS, Records, Statistics
+from nasbench.sources.cache import cached
+from nasbench.sources.named import find
+from nasbench.tables.table import Table
 
 __all__ = ["ModelSpec", "NASBench", "OutOfDomainError", "TrainingUnavailableError"]
 

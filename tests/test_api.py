@@ -22,8 +22,7 @@ from _nb101_files import PLAIN, write_records
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nasbench import api, registry, store
-from nasbench.convert.nasbench101 import convert
+from nasbench import api, registry, tables
 from nasbench.errors import (
     ConversionError,
     FetchError,
@@ -32,6 +31,7 @@ from nasbench.errors import (
     TableFileError,
     UnknownNameError,
 )
+from nasbench.sources.nasbench101.converter import convert
 from nasbench.spaces.nb101 import NB101
 
 DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
@@ -117,7 +117,7 @@ def read(file: Path) -> Trainings:
 @pytest.fixture(scope="module")
 def path(source: Path) -> Path:
     target = source.with_name("table.h5")
-    store.write(target, convert(source))
+    tables.write(target, convert(source))
     return target
 
 
@@ -164,7 +164,7 @@ class TestRecords:
 
     @pytest.mark.skipif(not SAMPLE.exists(), reason="the samples ../shared/data/nb101_tfrecord are not here")
     def test_every_record_of_the_sample(self, tmp_path: Path) -> None:
-        store.write(tmp_path / "sample.h5", convert(SAMPLE))
+        tables.write(tmp_path / "sample.h5", convert(SAMPLE))
         self.compare(api.NASBench(tmp_path / "sample.h5"), Original(read(SAMPLE)))
 
     def compare(self, nasbench: api.NASBench, original: Original) -> None:
@@ -187,12 +187,12 @@ class TestRecords:
 
     def test_fractions_are_quotients_in_single_precision(self, path: Path, tmp_path: Path) -> None:
         """The official notebook prints two of them."""
-        content = store.read_content(path)
+        content = tables.read_content(path)
         columns = content.datasets["cifar10"].schedules[108]
         counts = columns["validation_accuracy"].values.copy()
         counts[0, 1] = (9361, 9297, 1)
         columns["validation_accuracy"] = columns["validation_accuracy"]._replace(values=counts)  # type: ignore[index]
-        store.write(tmp_path / "changed.h5", content)
+        tables.write(tmp_path / "changed.h5", content)
         nasbench = api.NASBench(tmp_path / "changed.h5")
         first = nasbench.computed_statistics[next(iter(nasbench.hash_iterator()))][108]
         found = [training["final_validation_accuracy"] for training in first]
@@ -352,7 +352,7 @@ class TestDomain:
             assert str(caught.value) == f"invalid number of epochs, must be one of {nasbench.valid_epochs}"
 
     def test_a_file_of_one_schedule_knows_no_other(self, tmp_path: Path) -> None:
-        store.write(tmp_path / "only108.h5", convert(write_records(tmp_path / "only108.tfrecord", [108])))
+        tables.write(tmp_path / "only108.h5", convert(write_records(tmp_path / "only108.tfrecord", [108])))
         nasbench = api.NASBench(tmp_path / "only108.h5")
         assert nasbench.valid_epochs == {108}
         nasbench.query(inception())
@@ -448,14 +448,14 @@ class TestMissing:
     @pytest.fixture
     def gaps(self, path: Path, tmp_path: Path) -> api.NASBench:
         """The first cell lacks the second training of 108 epochs, and all of 4 epochs."""
-        content = store.read_content(path)
+        content = tables.read_content(path)
         for schedule, runs in ((108, [1]), (4, [0, 1, 2])):
             columns = content.datasets["cifar10"].schedules[schedule]
             for metric, column in columns.items():
                 values = column.values.copy()
-                values[0, :, runs] = store.missing_value(values.dtype)
+                values[0, :, runs] = tables.missing_value(values.dtype)
                 columns[metric] = column._replace(values=values)  # type: ignore[index]
-        store.write(tmp_path / "gaps.h5", content)
+        tables.write(tmp_path / "gaps.h5", content)
         return api.NASBench(tmp_path / "gaps.h5", seed=0)
 
     def test_only_recorded_trainings_are_listed_and_drawn(self, gaps: api.NASBench, trainings: Trainings) -> None:
@@ -636,18 +636,18 @@ def test_refuses_a_table_that_cannot_answer_as_the_original(path: Path, tmp_path
         ("training_time", {"epochs": (1, 4)}, r"training_time of schedule 4 in seconds at epochs \(2, 4\), found"),
         ("train_accuracy", None, "train_accuracy of schedule 4 .* found nothing"),
     ):
-        content = store.read_content(path)
+        content = tables.read_content(path)
         columns: Any = content.datasets["cifar10"].schedules[4]
         column = columns.pop(metric)
         if change is not None:
             columns[metric] = column._replace(**change)
-        store.write(tmp_path / "other.h5", content, force=True)
+        tables.write(tmp_path / "other.h5", content, force=True)
         with pytest.raises(TableFileError, match=message):
             api.NASBench(tmp_path / "other.h5")
 
 
 def test_a_table_without_hashes_still_answers_queries(path: Path, tmp_path: Path) -> None:
-    store.write(tmp_path / "nameless.h5", store.read_content(path)._replace(hashes=None))
+    tables.write(tmp_path / "nameless.h5", tables.read_content(path)._replace(hashes=None))
     nasbench = api.NASBench(tmp_path / "nameless.h5", seed=0)
     same(nasbench.query(inception()), api.NASBench(path, seed=0).query(inception()))
     asked: list[Callable[[], Any]] = [

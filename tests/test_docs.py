@@ -13,6 +13,13 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# What a page takes for downloaded, and where that lies; a block looks whether it is there.
+DOWNLOADED = {
+    "NATS-tss-v1_0-3ffb9-simple": "nats_tss",
+    "accuracy_12epoch.csv.gz": "nb201/accuracy_12epoch.csv.gz",
+    "latency_ms_help.npz": "nb201/latency_ms_help.npz",
+    "energy_4V9E.tfrecord": "ec_nas/energy_4V9E.tfrecord",
+}
 # Not run: output, layouts, configuration of others; and the commands that install, which .ci/run runs as they are.
 NOT_RUN = {"text", "toml"}
 
@@ -29,9 +36,10 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 def test_every_block_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     environment["PYTHONPATH"] = str(tmp_path)
-    samples = ROOT.parent / "shared" / "data" / "nats_tss"
-    if samples.exists():
-        (tmp_path / "NATS-tss-v1_0-3ffb9-simple").symlink_to(samples)
+    for name, place in DOWNLOADED.items():
+        sample = ROOT.parent / "shared" / "data" / place
+        if sample.exists():
+            (tmp_path / name).symlink_to(sample)
     session: list[str] = []  # the Python blocks of a page go on from one another
     for language, code in blocks(page):
         assert language in ("python", "sh"), f"{page.name}: a block of {language!r} is neither run nor exempt"

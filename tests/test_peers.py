@@ -14,7 +14,7 @@ import pytest
 from baselines.random_search import RandomSearch
 from nasbench import Budget, Table, load, registry, run
 from nasbench.spaces.nb201 import NB201
-from nasbench.store import SOURCE_FIELDS, Column, DatasetContent, TableContent, write
+from nasbench.tables import SOURCE_FIELDS, Column, DatasetContent, TableContent, write
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(path for package in ("nasbench", "surrogates", "baselines") for path in (ROOT / package).rglob("*.py"))

@@ -37,7 +37,7 @@ def _table(title: str, change: forging.Change, outcome: str = "refused") -> Case
 
 
 def _read_table(folder: Path) -> None:
-    from nasbench.store import TableFile
+    from nasbench.tables import TableFile
 
     samples.table_values(folder / "t.h5")
     TableFile(folder / "t.h5").verify()
@@ -188,7 +188,7 @@ def _long(value: int) -> bytes:
 
 def _pickle(title: str, data: bytes, outcome: str = "refused") -> Case:
     def read(folder: Path) -> None:
-        from nasbench.convert._safe_pickle import PLAIN_GLOBALS, load_pickle
+        from nasbench.sources.readers.safe_pickle import PLAIN_GLOBALS, load_pickle
 
         load_pickle(folder / "p.pkl", PLAIN_GLOBALS)
         if (folder / "ran").exists():

@@ -32,8 +32,8 @@ class Subject(NamedTuple):
 
 
 def _surrogate(folder: Path) -> Any:
-    from surrogates.saved import save
-    from surrogates.surrogate import fit
+    from surrogates.benchmark.fitting import fit
+    from surrogates.benchmark.saved import save
 
     table = samples.small_table()
     save(folder / "s", fit(table, model="ridge", train_size=60, seeds=1), table)

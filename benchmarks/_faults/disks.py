@@ -16,7 +16,7 @@ from _faults.processes import limit_files, run
 def commands(shared: Path) -> dict[str, tuple[list[str], str]]:
     """Return by title: the arguments, and what is written, which is there before where the command may replace it."""
     small = ["--table", "conv5_16px_4epochs"]
-    search = ["random_search", "local_search", "--runs", "6", "--budget", "20", "--workers", "1", "--out", "c"]
+    search = ["random_search", "local_search", "--runs", "6", "--budget", "20", "--processes", "1", "--out", "c"]
     return {
         "convert": (["convert", "nas-bench-macro", str(shared / "sample.json"), "--out", "m.h5", "--force"], "m.h5"),
         "attach": (

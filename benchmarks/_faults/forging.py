@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from _faults import samples
-from nasbench._hdf5 import set_attributes
+from nasbench.tables.hdf5 import set_attributes
 
 Change = Callable[[h5py.File], Any]
 VALID, TIME, PARAMETERS = "/a/3/validation_accuracy", "/a/3/training_time", "/a/parameters"
@@ -133,9 +133,9 @@ def old_form(path: Path) -> None:
 
 def surrogate(folder: Path, change: Change | None = None, text: Callable[[dict[str, Any]], Any] | None = None) -> None:
     """Save a surrogate, change its arrays and what it says of itself, and make its hashes right."""
-    from surrogates._manifest import digest_of
-    from surrogates.saved import save
-    from surrogates.surrogate import fit
+    from surrogates.benchmark.fitting import fit
+    from surrogates.benchmark.manifest import digest_of
+    from surrogates.benchmark.saved import save
 
     some = samples.small_table()
     save(folder, fit(some, model="ridge", train_size=60, seeds=1), some)

@@ -41,7 +41,7 @@ def commands(shared: Path) -> list[Command]:
         "40",
         "--budget",
         "50",
-        "--workers",
+        "--processes",
         "2",
         "--out",
         "c",
@@ -143,7 +143,7 @@ def half_written(folder: Path) -> list[str]:
 
 
 def _open(path: Path) -> None:
-    from nasbench.store import TableFile
+    from nasbench.tables import TableFile
 
     if path.suffix == ".json":
         json.loads(path.read_text())

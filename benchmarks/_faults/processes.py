@@ -150,6 +150,11 @@ def preload() -> None:
 _PRELOADED = (
     *("joblib.externals.loky", "matplotlib.backends.backend_pdf", "matplotlib.pyplot", "pandas", "pyarrow.parquet"),
     *("scipy.stats", "sklearn.ensemble", "sklearn.gaussian_process", "torch", "xgboost"),
-    *("nasbench.cli", "nasbench.export", "nasbench.training.campaign", "nasbench.training.verify"),
-    *("surrogates.evaluation", "surrogates.saved"),
+    *(
+        "nasbench.cli",
+        "nasbench.tables.export",
+        "nasbench.training.campaign.campaign",
+        "nasbench.training.verify.verification",
+    ),
+    *("surrogates.evaluation.harness", "surrogates.benchmark.saved"),
 )

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from nasbench import History, Table, load
-from nasbench.history import load_histories, save_histories
+from nasbench.search.history import load_histories, save_histories
 from nasbench.spaces.conv5 import Conv5
-from nasbench.store import SOURCE_FIELDS, Column, DatasetContent, TableContent, write
+from nasbench.tables import SOURCE_FIELDS, Column, DatasetContent, TableContent, write
 
 Values = list[Any]
 
@@ -117,7 +117,7 @@ def small_table() -> Table:
 
 def surrogate_values(folder: Path) -> Values:
     """Return what a saved surrogate says of itself and predicts for 50 architectures."""
-    from surrogates.saved import load as load_surrogate
+    from surrogates.benchmark.saved import load as load_surrogate
 
     saved = load_surrogate(folder)
     some = Conv5().sample_many(50, np.random.default_rng(3))
@@ -128,8 +128,9 @@ def surrogate_values(folder: Path) -> Values:
 def _job() -> Any:
     import torch
 
-    from nasbench.training.campaign import Job
-    from nasbench.training.images import Split, collect
+    from nasbench.training.campaign.campaign import Job
+    from nasbench.training.images import Split
+    from nasbench.training.images.base import collect
     from nasbench.training.recipes import RECIPES
 
     splits = {
@@ -141,9 +142,9 @@ def _job() -> Any:
 
 def journal(path: Path) -> Path:
     """Write a journal of twelve trainings."""
-    from nasbench.training.campaign import sample
-    from nasbench.training.journal import Journal
-    from nasbench.training.train import Training
+    from nasbench.training.campaign.campaign import sample
+    from nasbench.training.campaign.journal import Journal
+    from nasbench.training.loop.train import Training
 
     job = _job()
     for number, (architecture, seed) in enumerate(product(sample(job.space, 6, 0), range(2))):
@@ -157,7 +158,7 @@ def journal(path: Path) -> Path:
 
 def journal_values(path: Path) -> Values:
     """Return everything that a journal answers."""
-    from nasbench.training.journal import Journal
+    from nasbench.training.campaign.journal import Journal
 
     found: Values = []
     one = Journal(path)
@@ -173,7 +174,7 @@ def checkpoint(path: Path) -> Path:
     """Write a checkpoint of a small network."""
     import torch
 
-    from nasbench.training.checkpoint import Progress, save
+    from nasbench.training.loop.checkpoint import Progress, save
 
     generator = torch.Generator().manual_seed(4)
     network = {"weight": torch.rand((16, 16), generator=generator), "steps": torch.tensor(3)}
@@ -183,7 +184,7 @@ def checkpoint(path: Path) -> Path:
 
 def checkpoint_values(path: Path) -> Values:
     """Return everything that a checkpoint holds."""
-    from nasbench.training.checkpoint import load as load_checkpoint
+    from nasbench.training.loop.checkpoint import load as load_checkpoint
 
     found = load_checkpoint(path, IDENTITY)
     if found is None:

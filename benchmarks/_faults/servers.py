@@ -148,7 +148,7 @@ def publish(address: str, content: bytes, cache: Path) -> None:
     """Make a file official, in this process, and choose the folder of the cache."""
     import hashlib
 
-    from nasbench.fetch import OFFICIAL, Official
+    from nasbench.sources.fetch import OFFICIAL, Official
 
     os.environ |= {"NASBENCH_CACHE": str(cache), "NO_PROXY": "127.0.0.1"}
     sha256 = hashlib.sha256(content).hexdigest()
@@ -193,9 +193,9 @@ def _meet(title: str, place: Path, content: bytes, quick: bool) -> int:
     server = Serving(SCRIPTS[title][0], content)
 
     def work() -> int:
-        import nasbench._download as downloading
-        from nasbench._http import Floor
+        import nasbench.sources.download as downloading
         from nasbench.cli import main
+        from nasbench.sources.http import Floor
 
         if quick:
             Floor.__new__.__defaults__ = (10_000.0, 0.3)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nasbench.analysis.incumbents import Accuracy, Floats, best_known, judged
 from nasbench.errors import AnalysisError
-from nasbench.history import History
+from nasbench.search.history import History
 from nasbench.types import Benchmark
 
 # Far below the step of any accuracy, an image of all runs; a regret that is the target exactly must reach it.
@@ -65,7 +65,7 @@ def regret_curves(
     curves = np.full((len(histories), len(at)), np.nan)
     for curve, history in zip(curves, histories, strict=True):
         held = optimum - judged(history, benchmark, metric)
-        last = np.searchsorted(np.cumsum(history.cost), at, side="right") - 1
+        last = np.searchsorted(history.spent, at, side="right") - 1
         curve[last >= 0] = held[last[last >= 0]]
     return curves
 
@@ -95,11 +95,12 @@ def running_time(
     spent: list[float] = []
     successes = 0
     for history in histories:
-        above = np.flatnonzero(optimum - judged(history, benchmark) > target + _ROUNDING)
+        above = np.flatnonzero(~(optimum - judged(history, benchmark) <= target + _ROUNDING))
         since = int(above[-1]) + 1 if len(above) else 0  # the first evaluation from which on the target holds
         success = since < len(history)
         successes += success
-        spent.extend(history.cost[: since + 1].tolist() if success else history.cost.tolist())
+        if len(history):
+            spent.append(float(history.spent[since if success else -1]))
     return RunningTime(successes, len(histories), math.fsum(spent) / successes if successes else math.inf)
 
 

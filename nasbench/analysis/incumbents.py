@@ -1,11 +1,17 @@
 """Which architecture a search holds, and how good it is by runs that the search did not see.
 
-The incumbent is the architecture with the best validation accuracy that the search was told. A search that sees one
-recorded run at a time prefers architectures whose runs were lucky: the run that made an incumbent win says too much
-about it, and never counts. An incumbent is judged by the mean, at the highest fidelity, over those recorded runs of its
-architecture that the search had not seen by then. If it had seen all of them, the runs other than the one that made it
-win count: these the search knows, and could choose by them. If one run is all that was recorded, that run counts, and
-luck with it. :func:`incumbents_seen_whole` says how often searches end in one of these two ways.
+The incumbent is the architecture with the best validation accuracy that the search was told, the first of equals. If
+fidelities differ, it is the best at the highest fidelity that was evaluated so far: accuracies at an early epoch or of
+a short schedule say little of those at the end, and the best of a thousand cheap trainings would hide the best of ten
+whole ones. Until anything is evaluated at the highest fidelity of the benchmark, the highest of those that were counts.
+Results that break a constraint, as observed, are never held.
+
+A search that sees one recorded run at a time prefers architectures whose runs were lucky: the run that made an
+incumbent win says too much about it, and never counts. An incumbent is judged by the mean, at the highest fidelity,
+over those recorded runs of its architecture that the search had not seen by then. If it had seen all of them, the runs
+other than the one that made it win count: these the search knows, and could choose by them. If one run is all that was
+recorded, that run counts, and luck with it. :func:`incumbents_seen_whole` says how often searches end in one of these
+two ways.
 
 The optimum, from which regret is measured, is chosen and judged in the same way: it is what a search holds that sees
 one run of every architecture, averaged over all ways to draw these runs. The largest mean over runs would contain the
@@ -26,9 +32,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nasbench.errors import AnalysisError
-from nasbench.history import History
-from nasbench.table import Table
-from nasbench.types import Architecture, Benchmark
+from nasbench.search.history import History
+from nasbench.search.objectives import satisfying
+from nasbench.tables.table import Table
+from nasbench.types import Architecture, Benchmark, Constraint
 
 Floats = NDArray[np.float64]
 Accuracy = Literal["validation_accuracy", "test_accuracy"]
@@ -40,16 +47,41 @@ _NEGLIGIBLE = 1e-12
 """A chance so small that it changes no printed digit."""
 
 
-def incumbents(observed: ArrayLike) -> NDArray[np.int64]:
-    """Return which evaluation holds the best value so far; the first of equals stays.
+def incumbents(
+    observed: ArrayLike, ranks: ArrayLike | None = None, allowed: ArrayLike | None = None
+) -> NDArray[np.int64]:
+    """Return which evaluation is held after each: the best so far of the highest rank so far, the first of equals.
 
     Args:
-        observed: Validation accuracies in order of evaluation, shape (..., n).
+        observed: Validation accuracies in order of evaluation, shape (..., n); (n,) where there are ranks.
+        ranks: Of the fidelity of each, shape (n,), higher is later and longer; one for all by default.
+        allowed: Whether each may be held, shape (n,); all by default.
+
+    Returns:
+        Indexes, shape (..., n); -1 as long as nothing is held.
     """
     values = np.asarray(observed, np.float64)
+    n = values.shape[-1]
+    if allowed is not None:
+        values = np.where(allowed, values, -np.inf)
+    if ranks is None:
+        return _best_so_far(values, 0)
+    levels = np.where(np.isneginf(values), -1, np.asarray(ranks))
+    highest = np.maximum.accumulate(levels, axis=-1)
+    held = np.full(values.shape, -1, np.int64)
+    starts = np.flatnonzero(np.diff(highest, prepend=-2))
+    for start, end in zip(starts.tolist(), [*starts.tolist()[1:], n], strict=True):
+        among = np.where(levels[start:end] == highest[start], values[..., start:end], -np.inf)
+        held[..., start:end] = _best_so_far(among, start)
+    return held
+
+
+def _best_so_far(values: Floats, start: int) -> NDArray[np.int64]:
+    """Return the index of the largest value so far, counted from ``start``; -1 while all are minus infinity."""
     before = np.full_like(values, -np.inf)
     before[..., 1:] = np.maximum.accumulate(values, axis=-1)[..., :-1]
-    return np.maximum.accumulate(np.where(values > before, np.arange(values.shape[-1]), 0), axis=-1)
+    at = np.where(values > before, start + np.arange(values.shape[-1]), -1)
+    return np.asarray(np.maximum.accumulate(at, axis=-1), np.int64)
 
 
 def judged(history: History, benchmark: Benchmark, metric: Accuracy = "validation_accuracy") -> Floats:
@@ -61,16 +93,18 @@ def judged(history: History, benchmark: Benchmark, metric: Accuracy = "validatio
         metric: In what the incumbent is judged; it is chosen by observed validation accuracy all the same.
 
     Returns:
-        Fractions, shape (n,).
+        Fractions, shape (n,); nan as long as nothing satisfies the constraints of the search.
 
     Raises:
-        AnalysisError: The history is of another benchmark, or compares evaluations at several fidelities.
+        AnalysisError: The history is of another benchmark.
         NotRecordedError: The benchmark does not record this metric.
     """
     _check(history, benchmark)
     if not len(history):
         return np.zeros(0)
     spans = _spans(history, benchmark)
+    if not spans:
+        return np.full(len(history), np.nan)
     choices = np.array([span.architecture for span in spans], np.uint8)
     if benchmark.origin == "predicted" or observe_of([history]) == "mean":
         values = benchmark.means(choices, metric)
@@ -82,7 +116,7 @@ def judged(history: History, benchmark: Benchmark, metric: Accuracy = "validatio
         if np.isnan(values).any():
             values = np.where(np.isnan(values), benchmark.means(choices, metric), values)
     lengths = np.diff([*(span.start for span in spans), len(history)])
-    return np.repeat(values, lengths)
+    return np.concatenate([np.full(spans[0].start, np.nan), np.repeat(values, lengths)])
 
 
 def incumbents_seen_whole(histories: Iterable[History], benchmark: Benchmark) -> int:
@@ -96,8 +130,8 @@ def incumbents_seen_whole(histories: Iterable[History], benchmark: Benchmark) ->
     for history in histories:
         _check(history, benchmark)
         if len(history) and observe_of([history]) == "run":
-            last = _spans(history, benchmark)[-1]
-            count += bool(np.isnan(benchmark.means([last.architecture], runs=[last.unseen])[0]))
+            *_, last = [None, *_spans(history, benchmark)]
+            count += last is not None and bool(np.isnan(benchmark.means([last.architecture], runs=[last.unseen])[0]))
     return count
 
 
@@ -110,17 +144,49 @@ def best_known(histories: Iterable[History], benchmark: Benchmark, metric: Accur
         metric: The accuracy.
 
     Raises:
-        AnalysisError: As for :func:`judged`, or some searches saw single runs and others saw means.
+        AnalysisError: As for :func:`judged`; some searches saw single runs and others saw means, or had other
+            constraints; or nobody knows the optimum, and none found what satisfies the constraints.
         NotRecordedError: The benchmark does not record this metric.
+        ConstraintError: No architecture of the table satisfies the constraints.
     """
     histories = list(histories)
     observe = observe_of(histories)
-    if observe == "run" and isinstance(benchmark, Table):
-        return unseen_optimum(every_run(benchmark, metric))
-    best = benchmark.best(metric)
+    constraints = constraints_of(histories)
+    if isinstance(benchmark, Table):
+        allowed = satisfying(benchmark, constraints)
+        if observe == "run":
+            return unseen_optimum(every_run(benchmark, metric)[allowed])
+        return float(np.nanmax(np.asarray(benchmark.column(metric), np.float64)[allowed]))
+    best = None if constraints else benchmark.best(metric)
     if best is not None:
         return best
-    return float(max(np.nanmax(judged(history, benchmark, metric)) for history in histories if len(history)))
+    ends = [judged(history, benchmark, metric) for history in histories if len(history)]
+    found = [float(np.nanmax(each)) for each in ends if np.isfinite(each).any()]
+    if not found:
+        raise AnalysisError(f"none of these searches found what has {' and '.join(map(str, constraints))}.")
+    return max(found)
+
+
+def constraints_of(histories: Iterable[History]) -> tuple[Constraint, ...]:
+    """Return the constraints of searches that are compared.
+
+    Raises:
+        AnalysisError: Some searches had others.
+    """
+    found = {tuple(history.header.get("constraints", ())) for history in histories}
+    if len(found) > 1:
+        raise AnalysisError("some of these searches had other constraints than others: they cannot be compared.")
+    return tuple(Constraint.parse(each) for text in next(iter(found), ()) for each in text.split())
+
+
+def satisfied(history: History) -> NDArray[np.bool_]:
+    """Return which results of a search satisfy its constraints, as observed, shape (n,)."""
+    allowed = np.ones(len(history), np.bool_)
+    names = history.header.get("values", [])
+    for constraint in constraints_of([history]):
+        values = history.values[:, names.index(constraint.metric)]
+        allowed &= (values >= constraint.least) & (values <= constraint.most)
+    return allowed
 
 
 def observe_of(histories: Iterable[History]) -> Observe:
@@ -210,14 +276,14 @@ class _Span(NamedTuple):
 
 def _spans(history: History, benchmark: Benchmark) -> list[_Span]:
     """Return what the search holds, and what it has not seen of that, as long as neither changes."""
-    at = incumbents(history.validation_accuracy)
+    at = incumbents(history.validation_accuracy, _ranks(history, benchmark), satisfied(history))
     firsts = np.flatnonzero(np.diff(at, prepend=-1)).tolist()
     identities = benchmark.space.identity_many(history.architectures)
     # A run of another schedule is another training: it says nothing about those that judge.
     judges = history.schedules == benchmark.fidelities[-1].schedule
     spans = []
     for first, end in zip(firsts, [*firsts[1:], len(history)], strict=True):
-        architecture = tuple(history.architectures[first].tolist())
+        architecture = tuple(history.architectures[first].tolist())  # what is held was evaluated just then
         runs = benchmark.runs(architecture)
         same = np.flatnonzero((identities[:end] == identities[first]) & judges[:end]).tolist()
         seen = {int(history.runs[i]) for i in same if i <= first}
@@ -246,9 +312,19 @@ def _check(history: History, benchmark: Benchmark) -> None:
             f"a history of the image dataset {dataset}, but {benchmark.name} is of {benchmark.dataset}: judge a search "
             "by what it searched."
         )
-    fidelities = sorted(set(zip(history.schedules.tolist(), history.epochs.tolist(), strict=True)))
-    if len(fidelities) > 1:
+
+
+def _ranks(history: History, benchmark: Benchmark) -> NDArray[np.int64] | None:
+    """Return the place of each evaluation's fidelity among those of the benchmark; None where there is one."""
+    if not len(history) or (
+        (history.schedules == history.schedules[0]).all() and (history.epochs == history.epochs[0]).all()
+    ):
+        return None
+    rank = {tuple(fidelity): i for i, fidelity in enumerate(benchmark.fidelities)}
+    try:
+        pairs = zip(history.schedules.tolist(), history.epochs.tolist(), strict=True)
+        return np.array([rank[pair] for pair in pairs], np.int64)
+    except KeyError as error:
         raise AnalysisError(
-            f"a history with evaluations at {len(fidelities)} fidelities, such as {fidelities[0]} and "
-            f"{fidelities[-1]} (schedule, epoch): which incumbent counts is not defined for such a search yet."
-        )
+            f"a history with an evaluation at {error.args[0]} (schedule, epoch), which {benchmark.name} does not have."
+        ) from None

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nasbench.analysis.incumbents import Floats, Observe, every_run, judged_by, unseen_optimum
 from nasbench.errors import AnalysisError
-from nasbench.table import Table
+from nasbench.tables.table import Table
 
 _MOST_RUNS = 4
 """The number of terms grows with two to the power of the runs; no published table has more."""

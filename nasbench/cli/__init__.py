@@ -11,7 +11,6 @@ import sys
 from collections.abc import Sequence
 
 from nasbench import __version__
-from nasbench._text import printable
 from nasbench.cli import (
     attach,
     check,
@@ -31,6 +30,7 @@ from nasbench.cli import (
     verify,
 )
 from nasbench.errors import NasbenchError
+from nasbench.system.text import printable
 
 _COMMANDS = (
     compare,

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 
 from nasbench import registry
-from nasbench._files import refuse_existing
 from nasbench.cli.options import Commands, command
 from nasbench.cli.terminal import print_report
+from nasbench.system.files import refuse_existing
 
 
 def add(commands: Commands) -> None:
@@ -19,16 +19,18 @@ def add(commands: Commands) -> None:
     parser.add_argument("table", help="name or path")
     parser.add_argument("kind", choices=registry.names("attachments"), help="format of the file")
     parser.add_argument("source", type=Path, help="the file")
-    parser.add_argument("--dataset", help="image dataset that plain columns belong to; the table's first by default")
+    parser.add_argument(
+        "--dataset", help="image dataset that plain columns or latencies of devices belong to; the first by default"
+    )
     parser.add_argument("--out", type=Path, required=True, help="the .h5 file to write")
     parser.add_argument("--force", action="store_true", help="replace --out if it exists")
 
 
 def do(options: argparse.Namespace) -> None:
     """Run the command."""
-    from nasbench.attach import attach
-    from nasbench.store import TableFile, write
-    from nasbench.table import find
+    from nasbench.sources.named import find
+    from nasbench.tables import TableFile, write
+    from nasbench.tables.attach import attach
 
     refuse_existing(options.out, force=options.force)
     read = registry.find("attachments", options.kind)

@@ -16,7 +16,7 @@ def add(commands: Commands) -> None:
 def do(options: argparse.Namespace) -> None:
     """Run the command."""
     from nasbench.benchmark import load
-    from nasbench.table import Table
+    from nasbench.tables.table import Table
 
     table = load(options.table)
     if not isinstance(table, Table):

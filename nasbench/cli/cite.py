@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from nasbench import __version__
-from nasbench._text import printable
 from nasbench.cli.options import Commands, add_table, command
+from nasbench.system.text import printable
 
 
 def add(commands: Commands) -> None:

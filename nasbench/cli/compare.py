@@ -9,7 +9,7 @@ from pathlib import Path
 from nasbench.cli.options import Commands, add_images, add_output, add_table, command, cores
 from nasbench.cli.terminal import progress_bar, tell
 from nasbench.errors import ComparisonError, NasbenchError
-from nasbench.types import Budget
+from nasbench.types import Budget, Constraint
 
 BASELINES = ("random_search", "regularized_evolution", "genetic_algorithm", "reinforce", "local_search")
 
@@ -35,7 +35,24 @@ def add(commands: Commands) -> None:
         help="what a query shows a search: one recorded run, drawn at random, or the mean over runs",
     )
     parser.add_argument("--free-repeats", action="store_true", help="evaluating an architecture again costs nothing")
-    parser.add_argument("--workers", type=int, default=cores(), help="processes; does not change the result")
+    parser.add_argument("--workers", type=int, default=1, help="trainings at the same time, on a simulated clock")
+    parser.add_argument(
+        "--objectives",
+        type=_names,
+        default=(),
+        metavar="METRIC,...",
+        help="what is searched for, such as validation_accuracy,latency (see `nasbench info`); validation accuracy "
+        "by default",
+    )
+    parser.add_argument(
+        "--constraint",
+        action="append",
+        type=_constraint,
+        default=[],
+        metavar="METRIC<=NUMBER",
+        help="a bound, also METRIC>=NUMBER, such as 'parameters<=500000'; may be given several times",
+    )
+    parser.add_argument("--processes", type=int, default=cores(), help="of this machine; does not change the result")
     parser.add_argument("--out", type=Path, default=Path("comparison"), help="folder of the result")
     parser.add_argument("--force", action="store_true", help="delete a comparison that is in --out, and start over")
     add_output(parser)
@@ -54,12 +71,13 @@ def do(options: argparse.Namespace) -> None:
     """Run the command."""
     from rich.console import Console
 
-    from nasbench._files import write_json
+    from nasbench.analysis.front_plot import draw_fronts
+    from nasbench.analysis.plot import draw
+    from nasbench.analysis.report import render, summarise, width_of
     from nasbench.benchmark import load
-    from nasbench.compare import Algorithm, Settings, compare
-    from nasbench.plot import draw
-    from nasbench.report import render, summarise, width_of
     from nasbench.search import Rules
+    from nasbench.search.compare import Algorithm, Settings, compare
+    from nasbench.system.files import write_json
 
     if not 0 < options.target <= 100:
         raise ComparisonError(f"--target must be above 0 and at most 100 percentage points, it is {options.target}.")
@@ -73,23 +91,41 @@ def do(options: argparse.Namespace) -> None:
         options.runs,
         options.seed,
         Rules(options.observe, not options.free_repeats),
+        options.workers,
+        options.objectives,
+        tuple(options.constraint),
     )
     out: Path = options.out
     with progress_bar("searching", "runs", quiet=options.quiet) as progress:
-        comparison = compare(settings, out, workers=options.workers, progress=progress, force=options.force)
+        comparison = compare(settings, out, processes=options.processes, progress=progress, force=options.force)
     summary = summarise(comparison, target=options.target / 100)
     write_json(out / "summary.json", summary)
-    draw(summary, [out / "curves.png", out / "curves.pdf"], center=options.center, x=options.x)
+    pictures = [out / "curves.png", out / "curves.pdf"]
+    draw(summary, pictures[:2], center=options.center, x=options.x)
+    if summary["fronts"]:
+        pictures += [out / "fronts.png", out / "fronts.pdf"]
+        draw_fronts(summary, pictures[2:], x=options.x)
     console = Console()
     if not console.is_terminal:  # a file or a pipe is as wide as it needs to be
         console = Console(width=width_of(summary))
-    names = ("summary.json", "curves.png", "curves.pdf", "histories/", "manifest.json")
-    tell(options, summary, lambda: console.print(render(summary)), [out / name for name in names])
+    paths = [out / "summary.json", *pictures, out / "histories/", out / "manifest.json"]
+    tell(options, summary, lambda: console.print(render(summary)), paths)
 
 
 def _budget(text: str) -> Budget:
     try:
         return Budget.parse(text)
+    except NasbenchError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, (name.strip() for name in text.split(","))))
+
+
+def _constraint(text: str) -> Constraint:
+    try:
+        return Constraint.parse(text)
     except NasbenchError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

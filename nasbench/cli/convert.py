@@ -7,10 +7,10 @@ import inspect
 from pathlib import Path
 
 from nasbench import registry
-from nasbench._files import refuse_existing
 from nasbench.cli.options import Commands, command
 from nasbench.cli.terminal import print_report, progress_bar
 from nasbench.errors import ConversionError
+from nasbench.system.files import refuse_existing
 
 
 def add(commands: Commands) -> None:
@@ -20,12 +20,12 @@ def add(commands: Commands) -> None:
     parser.add_argument("source", nargs="?", type=Path, help="raw file or folder")
     parser.add_argument("--out", type=Path, required=True, help="the .h5 file to write")
     parser.add_argument("--force", action="store_true", help="replace --out if it exists")
-    parser.add_argument("--workers", type=int, default=1, help="processes, where a source has many files")
+    parser.add_argument("--processes", type=int, default=1, help="how many read, where a source has many files")
 
 
 def do(options: argparse.Namespace) -> None:
     """Run the command."""
-    from nasbench.store import write
+    from nasbench.tables import write
 
     refuse_existing(options.out, force=options.force)
     convert = registry.find("converters", options.converter)
@@ -34,9 +34,9 @@ def do(options: argparse.Namespace) -> None:
         raise ConversionError(
             f"{options.converter} needs the raw file or folder: nasbench convert NAME SOURCE --out FILE."
         )
-    workers = {"workers": options.workers} if "workers" in parameters else {}
+    processes = {"processes": options.processes} if "processes" in parameters else {}
     with progress_bar("reading", "") as progress:
-        content = convert(options.source, progress=progress, **workers)
+        content = convert(options.source, progress=progress, **processes)
     write(options.out, content, force=options.force)
     print_report(content.report)
     print(options.out)

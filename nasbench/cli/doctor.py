@@ -16,8 +16,8 @@ def add(commands: Commands) -> None:
 
 def do(options: argparse.Namespace) -> int:
     """Say what could go wrong here; the exit status is the number of problems, at most 1."""
-    from nasbench.doctor import problems, versions
-    from nasbench.table import load
+    from nasbench.sources.named import load
+    from nasbench.system.doctor import problems, versions
 
     for name, found in versions().items():
         print(f"{name}: {found}")

@@ -48,11 +48,11 @@ def do(options: argparse.Namespace) -> None:
     """Run the command."""
     from rich.console import Console
 
-    from nasbench.table import load
+    from nasbench.sources.named import load
 
     with needing_surrogates("evaluate-surrogates"):
-        from surrogates.evaluation import evaluate, protocol_of
-        from surrogates.report import draw, render
+        from surrogates.evaluation.harness import evaluate, protocol_of
+        from surrogates.evaluation.report import draw, render
 
     table = load(options.table, options.dataset)
     given = {name: getattr(options, name) for name in ("metric", "sizes", "copies", "tested")}

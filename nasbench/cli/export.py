@@ -24,8 +24,8 @@ def add(commands: Commands) -> None:
 def do(options: argparse.Namespace) -> None:
     """Run the command."""
     from nasbench.benchmark import load
-    from nasbench.export import write_csv, write_parquet
-    from nasbench.table import Table
+    from nasbench.tables.export import write_csv, write_parquet
+    from nasbench.tables.table import Table
 
     writers: dict[str, Callable[..., None]] = {".csv": write_csv, ".parquet": write_parquet}
     if options.out.suffix not in writers:
@@ -46,7 +46,7 @@ def _export_predictions(options: argparse.Namespace, benchmark: Any, given: dict
         raise ExportError(
             f"{benchmark.name}: its runs are drawn, so that only means are exported: without --every-run."
         )
-    from surrogates.export import write_csv, write_parquet
+    from surrogates.benchmark.export import write_csv, write_parquet
 
     write = write_csv if options.out.suffix == ".csv" else write_parquet
     write(options.out, benchmark, **given)

@@ -19,8 +19,8 @@ def add(commands: Commands) -> None:
 
 def do(options: argparse.Namespace) -> None:
     """Run the command."""
-    from nasbench.fetch import fetch
-    from nasbench.store import TableFile
+    from nasbench.sources.fetch import fetch
+    from nasbench.tables import TableFile
 
     if options.name == "cifar10":  # images, not a table
         _fetch_cifar10()
@@ -35,7 +35,7 @@ def _fetch_cifar10() -> None:
     from nasbench.training import needing_torch
 
     with needing_torch("fetch cifar10 needs"):
-        from nasbench.training.cifar10 import fetch
+        from nasbench.training.images.cifar10 import fetch
     with progress_bar("fetching", "bytes") as progress:
         folder = fetch(progress=progress)
     print(folder)

@@ -30,12 +30,12 @@ def do(options: argparse.Namespace) -> None:
     """Run the command."""
     from rich.console import Console
 
-    from nasbench.table import load
+    from nasbench.sources.named import load
 
     with needing_surrogates("fit"):
-        from surrogates import saved
-        from surrogates.report import score_card
-        from surrogates.surrogate import fit
+        from surrogates.benchmark import saved
+        from surrogates.benchmark.fitting import fit
+        from surrogates.evaluation.report import score_card
 
     table = load(options.table, options.dataset)
     saved.check_free(options.out, table, force=options.force)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from nasbench._text import printable
 from nasbench.cli.options import Commands, add_output, add_table, command
 from nasbench.cli.terminal import tell
+from nasbench.system.text import printable
 
 if TYPE_CHECKING:
-    from nasbench.table import Table
+    from nasbench.tables.table import Table
 
 _TOLD = ("unit", "shape", "epochs", "images", "trained_on", "evaluated_on")
 """What is told of each column."""
@@ -26,7 +26,7 @@ def add(commands: Commands) -> None:
 def do(options: argparse.Namespace) -> None:
     """Run the command."""
     from nasbench.benchmark import load
-    from nasbench.table import Table
+    from nasbench.tables.table import Table
 
     benchmark = load(options.table, options.dataset)
     if isinstance(benchmark, Table):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from nasbench._files import refuse_existing
 from nasbench.cli.options import Commands, command
 from nasbench.cli.terminal import print_report
+from nasbench.system.files import refuse_existing
 
 
 def add(commands: Commands) -> None:
@@ -20,11 +20,11 @@ def add(commands: Commands) -> None:
 
 def do(options: argparse.Namespace) -> None:
     """Run the command."""
-    from nasbench.store import write
+    from nasbench.tables import write
     from nasbench.training import needing_torch
 
     with needing_torch("merge needs"):
-        from nasbench.training.resume import merge
+        from nasbench.training.campaign.resume import merge
 
     refuse_existing(options.out, force=options.force)
     merged = merge(options.tables)

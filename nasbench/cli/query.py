@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from nasbench._text import printable
 from nasbench.cli.architectures import architecture_of, choices_of
 from nasbench.cli.options import Commands, add_output, add_table, command
 from nasbench.cli.terminal import tell
+from nasbench.system.text import printable
 
 if TYPE_CHECKING:
-    from nasbench.store import ColumnInfo
+    from nasbench.tables import ColumnInfo
 
 
 def add(commands: Commands) -> None:
@@ -29,7 +29,7 @@ def add(commands: Commands) -> None:
 def do(options: argparse.Namespace) -> None:
     """Run the command."""
     from nasbench.benchmark import load
-    from nasbench.table import Table
+    from nasbench.tables.table import Table
     from nasbench.types import Metrics
 
     table = load(options.table, options.dataset)

@@ -25,8 +25,8 @@ def add(commands: Commands) -> None:
 
 def do(options: argparse.Namespace) -> None:
     """Run the command."""
-    from nasbench import fetch
-    from nasbench.table import load
+    from nasbench.sources import fetch
+    from nasbench.sources.named import load
 
     tables = {name: load(name) for name in registry.names("tables")}
     official = {name: fetch.cached_table(name) for name in fetch.names()}

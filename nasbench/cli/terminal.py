@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from nasbench._packages import trouble_with
-from nasbench._text import printable
 from nasbench.errors import MissingPackageError, PackageConflictError
+from nasbench.system.packages import trouble_with
+from nasbench.system.text import printable
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from nasbench.errors import CampaignError
 
 if TYPE_CHECKING:
     from nasbench.spaces import SearchSpace
-    from nasbench.training.resume import TrainingsTable
+    from nasbench.training.campaign.resume import TrainingsTable
     from nasbench.types import Architecture
 
 
@@ -46,18 +46,18 @@ def add(commands: Commands) -> None:
 
 def do(options: argparse.Namespace) -> int:
     """Run the command; return its exit status."""
-    from nasbench.store import write
+    from nasbench.tables import write
     from nasbench.training import needing_torch
 
     with needing_torch("train-table needs"):
-        from nasbench.training import cifar10
-        from nasbench.training.campaign import Job, run_campaign
-        from nasbench.training.devices import without_auto
-        from nasbench.training.entries import About
-        from nasbench.training.journal import Journal, Setting
-        from nasbench.training.pack import pack, table_name
+        from nasbench.training.campaign.campaign import Job, run_campaign
+        from nasbench.training.campaign.entries import About
+        from nasbench.training.campaign.journal import Journal, Setting
+        from nasbench.training.campaign.pack import pack, table_name
+        from nasbench.training.campaign.resume import read_trainings, take_over
+        from nasbench.training.images import cifar10
+        from nasbench.training.loop.devices import without_auto
         from nasbench.training.recipes import recipe_for
-        from nasbench.training.resume import read_trainings, take_over
 
     start = read_trainings(options.start) if options.start else None
     space, epochs, seeds = _setting(options, start)
@@ -112,7 +112,7 @@ def _architectures(
     options: argparse.Namespace, space: SearchSpace, start: TrainingsTable | None
 ) -> Sequence[Architecture]:
     """Return what to train."""
-    from nasbench.training.campaign import read_architectures, sample
+    from nasbench.training.campaign.campaign import read_architectures, sample
 
     if options.architectures:
         return read_architectures(space, options.architectures)

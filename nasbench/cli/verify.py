@@ -32,16 +32,16 @@ def do(options: argparse.Namespace) -> int:
     """Run the command; return its exit status."""
     from rich.console import Console
 
-    from nasbench._files import write_json
     from nasbench.benchmark import load
+    from nasbench.system.files import write_json
     from nasbench.training import needing_torch
 
     with needing_torch("verify needs"):
-        from nasbench.training import cifar10
-        from nasbench.training.devices import without_auto
-        from nasbench.training.journal import Journal
-        from nasbench.training.verify import best_of, failures_of, named, verify
-        from nasbench.training.verify_report import draw, render
+        from nasbench.training.campaign.journal import Journal
+        from nasbench.training.images import cifar10
+        from nasbench.training.loop.devices import without_auto
+        from nasbench.training.verify.report import draw, render
+        from nasbench.training.verify.verification import best_of, failures_of, named, verify
 
     first, out = Path(options.results[0]), options.out
     if first.is_dir():

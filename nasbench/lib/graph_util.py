@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nasbench.errors import InvalidArchitectureError
-from nasbench.spaces._nb101_hash import hash_graph
+from nasbench.spaces.nb101.hash import hash_graph
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -51,7 +51,7 @@ def num_edges(matrix: ArrayLike) -> int:
 def hash_module(matrix: ArrayLike, labeling: Sequence[Any]) -> str:
     """Return the MD5 hash of a labelled graph, which does not depend on the order of its vertices.
 
-    As published, see :mod:`nasbench.spaces._nb101_hash`. Isomorphic graphs have the same hash; in the space of
+    As published, see :mod:`nasbench.spaces.nb101.hash`. Isomorphic graphs have the same hash; in the space of
     NAS-Bench-101 different ones have different hashes, among larger graphs not always.
 
     Args:

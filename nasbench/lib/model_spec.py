@@ -10,7 +10,7 @@ import numpy as np
 
 from nasbench.errors import InvalidArchitectureError
 from nasbench.lib.graph_util import hash_module, integers
-from nasbench.spaces import _graph
+from nasbench.spaces import graph as graphs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -57,7 +57,7 @@ class ModelSpec:
     def _prune(self) -> None:
         columns = self.original_matrix.T.tolist()
         before = [sum([1 << x for x, entry in enumerate(column) if entry]) for column in columns]
-        mask = _graph.kept(before) if len(before) > 1 else 0
+        mask = graphs.kept(before) if len(before) > 1 else 0
         if not mask:
             return
         self.valid_spec = True

@@ -1,5 +1,5 @@
 """Search spaces, one file each; :func:`nasbench.space` finds them by name."""
 
-from nasbench.spaces._choices import SearchSpace
+from nasbench.spaces.base import SearchSpace
 
 __all__ = ["SearchSpace"]

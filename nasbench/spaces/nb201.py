@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nasbench.errors import InvalidArchitectureError
-from nasbench.spaces._choices import SearchSpace
+from nasbench.spaces.base import SearchSpace
 from nasbench.types import Architecture, Graph
 
 if TYPE_CHECKING:

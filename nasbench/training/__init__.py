@@ -10,7 +10,7 @@ from nasbench.errors import MissingPackageError
 
 if TYPE_CHECKING:
     from nasbench.spaces import SearchSpace
-    from nasbench.training._network import Network
+    from nasbench.training.networks.base import Network
     from nasbench.types import Architecture
 
 

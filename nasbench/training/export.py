@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from nasbench._files import canonical_json, replacing
 from nasbench.errors import MissingPackageError, TrainingError, WeightsFileError
-from nasbench.training._network import Network
+from nasbench.system.files import canonical_json, replacing
+from nasbench.training.networks.base import Network
 
 _KEY = "nasbench"
 """The entry of a file's metadata that says whose weights these are."""

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nasbench import registry
-from nasbench._files import canonical_json
 from nasbench.errors import CampaignError, NotRecordedError, unknown_name
+from nasbench.metrics import COUNTS, Metric, metric_among
 from nasbench.spaces import SearchSpace
-from nasbench.training.campaign import checkpoints_of
+from nasbench.system.files import canonical_json
+from nasbench.training.campaign.campaign import checkpoints_of
+from nasbench.training.campaign.jobs import Job, Task, TrainOne, forget_checkpoint, train_one
+from nasbench.training.campaign.journal import Journal, Setting, made_with
+from nasbench.training.campaign.pack import costs
 from nasbench.training.images import Images
-from nasbench.training.jobs import Job, Task, TrainOne, forget_checkpoint, train_one
-from nasbench.training.journal import Journal, Setting, made_with
-from nasbench.training.pack import costs
+from nasbench.training.loop.train import Training
 from nasbench.training.recipes import RECIPES
-from nasbench.training.train import Training
 from nasbench.types import Architecture, Fidelity, Metrics, Origin
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class LiveBenchmark:
         epochs: The length of the one schedule.
         journal: The file of trainings; made if there is none.
         seeds: Run r of an architecture is the training of seed r, below this number.
-        device: As for :func:`nasbench.training.train.train`.
+        device: As for :func:`nasbench.training.loop.train.train`.
         train_one: What trains.
         dataset: What to call the images; by default their full name.
         locator: What :func:`nasbench.load` opens it by; by default the path of the journal, by which it does not.
@@ -134,7 +135,7 @@ class LiveBenchmark:
         Raises:
             InvalidArchitectureError: This is no architecture of the space.
             NotRecordedError: There is no such schedule, epoch or run.
-            TrainingError: As for :func:`nasbench.training.train.train`.
+            TrainingError: As for :func:`nasbench.training.loop.train.train`.
             JournalError: The journal cannot be read or written.
         """
         architecture = self.space.check(architecture)
@@ -191,6 +192,47 @@ class LiveBenchmark:
     def best(self, metric: str = "validation_accuracy") -> float | None:
         """Return None: nobody knows the largest mean over the whole space."""
         return None
+
+    def metric(self, name: str) -> Metric:
+        """Describe a metric: name, unit, and whether more or less of it is better.
+
+        Raises:
+            NotRecordedError: There is no such metric.
+        """
+        return metric_among(name, [*_SPLITS, "training_time"], self.name)
+
+    def known(self, metric: str) -> bool:
+        """Say whether a metric costs nothing to know: parameters and flops, which the search space tells."""
+        return metric in COUNTS
+
+    def value(
+        self,
+        architecture: Architecture,
+        metric: str,
+        *,
+        schedule: int | None = None,
+        epoch: int | None = None,
+        run: int | None = None,
+    ) -> float:
+        """Return one metric of one architecture, nan where there is none.
+
+        Args:
+            architecture: As for :meth:`query`.
+            metric: An accuracy, training_time, or parameters or flops.
+            schedule: As for :meth:`query`.
+            epoch: As for :meth:`query`.
+            run: As for :meth:`query`.
+
+        Raises:
+            InvalidArchitectureError, NotRecordedError: As for :meth:`query` and :meth:`metric`.
+        """
+        self.metric(metric)
+        if metric in COUNTS:
+            choices = [self.space.check(architecture)]
+            counts = costs(self.space, choices, classes=self.images.classes, side=self.images.side)
+            count = counts[COUNTS.index(metric)]
+            return _NAN if count is None else float(count[0])
+        return float(getattr(self.query(architecture, schedule=schedule, epoch=epoch, run=run), metric))
 
     def _fidelity(self, schedule: int | None, epoch: int | None) -> Fidelity:
         last = self.fidelities[-1]

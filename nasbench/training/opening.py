@@ -100,9 +100,9 @@ def open_live(text: str, dataset: str | None = None) -> LiveBenchmark:
     if dataset not in (None, _DATASET):
         raise UnknownNameError(f"a live benchmark has no image dataset {dataset!r}. Known: {_DATASET}.")
     with needing_torch("a live benchmark needs"):
-        from nasbench.training import cifar10
-        from nasbench.training.devices import without_auto
+        from nasbench.training.images import cifar10
         from nasbench.training.live import LiveBenchmark
+        from nasbench.training.loop.devices import without_auto
         from nasbench.training.recipes import recipe_for
     recipe = recipe_for(settings.space)
     images = cifar10.images_for(settings.space, settings.data or None, tenth=bool(settings.subset), side=settings.side)

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from baselines import _neural_networks
-from baselines._neural_networks import NeuralNetworks
 from baselines.bananas import Bananas
+from baselines.models import neural_networks
+from baselines.models.neural_networks import NeuralNetworks
 from nasbench import Architecture, SearchSpace
 from nasbench.spaces.nb101 import NB101
 from nasbench.spaces.nb201 import NB201
@@ -28,7 +28,7 @@ def test_published_settings():
     defaults = {name: p.default for name, p in inspect.signature(Bananas).parameters.items()}
     assert defaults["initial"] == defaults["batch"] == 10
     assert (defaults["encoding"], defaults["predictor"]) == ("truncated_paths", "neural_networks")
-    networks = _neural_networks
+    networks = neural_networks
     assert (networks._NETWORKS, networks._LAYERS, networks._WIDTH) == (5, 10, 20)
     assert (networks._EPOCHS, networks._BATCH, networks._RATE) == (150, 32, 0.01)
     assert (networks._BETA1, networks._BETA2) == (0.9, 0.99)

@@ -79,6 +79,108 @@ def test_never_pays_twice():
     assert len(set(asked)) == 3000
 
 
-def test_refuses_settings_that_make_no_sense():
-    with pytest.raises(ValueError, match="initial must be at least 1"):
-        LocalSearch(SPACE, seed=0, initial=0)
+def start(searcher, accuracies):
+    trials = [searcher.ask() for _ in accuracies]
+    for trial, accuracy in zip(trials, accuracies, strict=True):
+        searcher.tell(trial, accuracy)
+    return [trial.architecture for trial in trials]
+
+
+def test_a_climb_ends_only_when_all_its_answers_have_come():
+    """With several workers: the last neighbours are out when the next start begins, and one of them is better."""
+    searcher = LocalSearch(SPACE, seed=6, initial=2)
+    starts = start(searcher, (0.3, 0.2))
+    expected = set(SPACE.neighbors(starts[0])) - set(starts)
+    neighbors = [searcher.ask() for _ in expected]
+    assert {trial.architecture for trial in neighbors} == expected
+    for trial in neighbors[:-2]:
+        searcher.tell(trial, 0.1)
+    early = searcher.ask()  # of the next start: two neighbours are still out
+    assert early.architecture not in SPACE.neighbors(starts[0])
+    searcher.tell(early, 0.9)  # though better than all, it does not move this climb
+    searcher.tell(neighbors[-2], 0.4)
+    moved = searcher.ask()
+    assert moved.architecture in SPACE.neighbors(neighbors[-2].architecture)
+
+
+def test_a_late_answer_of_an_old_climb_is_none_of_the_new_one():
+    searcher = LocalSearch(SPACE, seed=7, initial=2)
+    starts = start(searcher, (0.5, 0.2))
+    for _ in set(SPACE.neighbors(starts[0])) - set(starts):
+        searcher.tell(searcher.ask(), 0.4)
+    # The local optimum of 0.5 is left. Of the new start 0.1 is the best, and climbed from though 0.4 was told before.
+    again = start(searcher, (0.05, 0.1))
+    assert searcher.ask().architecture in SPACE.neighbors(again[1])
+
+
+def test_what_was_drawn_early_is_part_of_the_next_start():
+    searcher = LocalSearch(SPACE, seed=8, initial=3)
+    starts = start(searcher, (0.5, 0.2, 0.2))
+    neighbors = [searcher.ask() for _ in set(SPACE.neighbors(starts[0])) - set(starts)]
+    early = [searcher.ask() for _ in range(2)]  # told after the climb has ended, and before
+    searcher.tell(early[0], 0.3)
+    for trial in neighbors:
+        searcher.tell(trial, 0.1)
+    third = searcher.ask()
+    searcher.tell(third, 0.05)
+    assert searcher.ask().architecture in SPACE.neighbors(early[0].architecture)
+    searcher.tell(early[1], 0.4)  # a late answer of this start: better, so the climb moves there
+    assert searcher.ask().architecture in SPACE.neighbors(early[1].architecture)
+
+
+@pytest.mark.parametrize("workers", [1, 4, 40])
+def test_every_climb_ends_at_a_local_optimum(workers):
+    """Whatever the number of workers and the order of answers: where it restarts no neighbour was better."""
+    rng = np.random.default_rng(workers)
+    values = {}
+    searcher = LocalSearch(SPACE, seed=9, initial=3)
+    out, tops = [], []
+    restart = searcher._start_again
+    searcher._start_again = lambda: (tops.append(searcher._best), restart())
+    for _ in range(1500):
+        while len(out) < workers:
+            out.append(searcher.ask())
+        trial = out.pop(int(rng.random() * len(out)))
+        values[trial.architecture] = (
+            sum(c * w for c, w in zip(trial.architecture, (3, 1, 4, 1, 5, 9), strict=True)) % 17
+        )
+        searcher.tell(trial, values[trial.architecture])
+    assert len(tops) > 5
+    for value, top in tops:
+        assert value == values[top] == max(values.get(one, 0) for one in (top, *SPACE.neighbors(top)))
+
+
+def test_whole_neighbourhoods_of_naslib():
+    """optimizers/discrete/ls: all neighbours, then to the best of them; later starts have one architecture."""
+    searcher = LocalSearch(SPACE, seed=10, **LocalSearch.presets["naslib"])
+    starts = start(searcher, [0.3, *[0.2] * 9])
+    first = set(SPACE.neighbors(starts[0])) - set(starts)
+    told = {}
+    for i in range(len(first)):
+        trial = searcher.ask()
+        told[trial.architecture] = 0.4 + 0.01 * (i % 7)
+        searcher.tell(trial, told[trial.architecture])
+    assert set(told) == first
+    best = max(told, key=lambda one: told[one])  # of equals the first
+    second = set(SPACE.neighbors(best)) - set(starts) - first - {starts[0]}
+    for _ in second:
+        trial = searcher.ask()
+        assert trial.architecture in second
+        searcher.tell(trial, told[best])  # as good is no improvement
+    again = searcher.ask()
+    assert again.architecture not in SPACE.neighbors(best)
+    searcher.tell(again, 0.01)
+    assert searcher.ask().architecture in SPACE.neighbors(again.architecture)
+
+
+def test_the_preset_of_naszilla_is_the_default():
+    searcher = LocalSearch(SPACE, seed=0)
+    assert {name: getattr(searcher, name) for name in LocalSearch.presets["naszilla"]} == LocalSearch.presets[
+        "naszilla"
+    ]
+
+
+@pytest.mark.parametrize("arguments", [{"initial": 0}, {"restart": 0}])
+def test_refuses_settings_that_make_no_sense(arguments):
+    with pytest.raises(ValueError, match="initial must be at least 1, and restart so or None"):
+        LocalSearch(SPACE, seed=0, **arguments)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from baselines._model_based import ModelBasedSearch
+from baselines.models.model_based import ModelBasedSearch
 from nasbench import Architecture, Budget, SearchSpace, Trial, load, registry, run
 from nasbench.analysis import random_search_law, regret_curves
 from nasbench.search import Rules

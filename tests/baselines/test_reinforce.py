@@ -42,6 +42,44 @@ def test_each_step_is_that_of_torch(space, learning_rate):
             np.testing.assert_allclose(ours - ours.max(), theirs - theirs.max(), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("workers", [3, 8])
+def test_with_several_workers_each_step_is_that_of_the_policy_of_now(workers):
+    """Off-policy: what was asked of an older policy moves the present one, as if that had drawn it."""
+    torch = pytest.importorskip("torch", reason="compares with torch.optim.Adam")
+    space = NB201()
+    searcher = Reinforce(space, seed=4, learning_rate=0.3)
+    logits = [torch.tensor(row, requires_grad=True) for row in searcher._logits.copy()]
+    adam = torch.optim.Adam(logits, lr=0.3)
+    rng = np.random.default_rng(0)
+    out = [searcher.ask() for _ in range(workers)]
+    average = 0.0
+    for step in range(1, 100):
+        trial = out.pop(int(rng.random() * workers))
+        accuracy = rng.random()
+        reward = 100 * accuracy
+        average = 0.9 * average + (1 - 0.9) * reward
+        advantage = reward - average / (1 - 0.9**step)
+        log_p = sum(torch.log_softmax(row, 0)[c] for row, c in zip(logits, trial.architecture, strict=True))
+        adam.zero_grad()
+        (-log_p * advantage).backward()
+        adam.step()
+        searcher.tell(trial, accuracy)
+        out.append(searcher.ask())
+        for ours, row in zip(searcher._logits, logits, strict=True):
+            theirs = row.detach().numpy()
+            np.testing.assert_allclose(ours - ours.max(), theirs - theirs.max(), rtol=1e-9, atol=1e-9)
+
+
+def test_learns_with_eight_workers():
+    searcher = Reinforce(NB201(), seed=0, learning_rate=0.1)
+    out = [searcher.ask() for _ in range(8)]
+    for _ in range(400):
+        trial = out.pop(0)
+        searcher.tell(trial, trial.architecture.count(3) / 6)
+        out.append(searcher.ask())
+    assert np.mean([searcher.ask().architecture.count(3) for _ in range(50)]) > 5
+
+
 def test_starts_nearly_uniform():
     space = NB201()
     drawn = np.array([Reinforce(space, seed=seed).ask().architecture for seed in range(3000)])

@@ -11,7 +11,7 @@ from scipy.stats import norm, rankdata
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-from baselines._search_process import SearchProcess
+from baselines.models.search_process import SearchProcess
 
 RNG = np.random.default_rng(0)
 FEATURES = RNG.normal(size=(120, 3))
@@ -53,7 +53,7 @@ def test_what_is_known_counts_at_once_with_the_weights_of_the_last_fit():
 
 
 def test_weights_are_those_of_the_predictor():
-    from surrogates.gaussian_process import GroupedGaussianProcess
+    from surrogates.models.gaussian_process import GroupedGaussianProcess
 
     process = SearchProcess([[0, 1], [2]])
     process.learn(FEATURES, LABELS, 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from baselines._truncated_paths import TruncatedPaths
+from baselines.models.truncated_paths import TruncatedPaths
 from nasbench.spaces.nats_sss import NatsSSS
 from nasbench.spaces.nb101 import NB101
 from nasbench.spaces.nb201 import NB201

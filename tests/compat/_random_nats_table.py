@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from nasbench.convert._nats_results import SPLITS, TRAININGS
+from nasbench.sources.nats.results import SPLITS, TRAININGS
 from nasbench.spaces.nb201 import NB201
-from nasbench.store import Column, DatasetContent, TableContent, write
+from nasbench.tables import Column, DatasetContent, TableContent, write
 
 SEEDS = {12: [111, 777], 200: [777, 888, 999]}
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nasbench.convert.nats_bench import convert
-from nasbench.store import write
+from nasbench.sources.nats.nats_bench import convert
+from nasbench.tables import write
 
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 

@@ -417,7 +417,7 @@ def test_a_report_with_other_seeds_is_refused(tmp_path):
 
 
 def test_a_table_in_another_order_is_read_by_official_indexes(tmp_path, api):
-    from nasbench.store import Column, DatasetContent, read_content, write
+    from nasbench.tables import Column, DatasetContent, read_content, write
 
     content = read_content(api._archive.path)
     order = np.random.default_rng(5).permutation(15_625)[:500]

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from nasbench.spaces import _md5
+from nasbench.spaces.nb101 import md5 as md5_of_many
 
 
 def words(content):
@@ -21,13 +21,13 @@ def words(content):
 def test_digests_are_those_of_hashlib(length):
     rng = np.random.default_rng(length)
     texts = [rng.bytes(length) for _ in range(3)]
-    messages = _md5.blank(length, 3)
+    messages = md5_of_many.blank(length, 3)
     for column, text in enumerate(texts):
-        _md5.write(messages[:, column : column + 1], 0, text)
-    found = _md5.digests(messages)
+        md5_of_many.write(messages[:, column : column + 1], 0, text)
+    found = md5_of_many.digests(messages)
     expected = [hashlib.md5(text).digest() for text in texts]
     assert [column.astype("<u4").tobytes() for column in found.T] == expected
-    digits = [column.astype("<u4").tobytes().decode() for column in _md5.hexadecimal(found).T]
+    digits = [column.astype("<u4").tobytes().decode() for column in md5_of_many.hexadecimal(found).T]
     assert digits == [digest.hex() for digest in expected]
 
 
@@ -35,9 +35,9 @@ def test_digests_are_those_of_hashlib(length):
 def test_pieces_are_written_where_they_belong(at):
     rng = np.random.default_rng(at)
     pieces = [rng.bytes(32) for _ in range(4)]
-    messages = _md5.blank(at + 35, 4)
-    _md5.write(messages, 0, b"x" * at)
-    _md5.write(messages, at, words(pieces).astype(np.uint32))
-    _md5.write(messages, at + 32, b"|yz")
-    found = [column.astype("<u4").tobytes() for column in _md5.digests(messages).T]
+    messages = md5_of_many.blank(at + 35, 4)
+    md5_of_many.write(messages, 0, b"x" * at)
+    md5_of_many.write(messages, at, words(pieces).astype(np.uint32))
+    md5_of_many.write(messages, at + 32, b"|yz")
+    found = [column.astype("<u4").tobytes() for column in md5_of_many.digests(messages).T]
     assert found == [hashlib.md5(b"x" * at + piece + b"|yz").digest() for piece in pieces]

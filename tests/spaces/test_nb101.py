@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasbench.errors import InvalidArchitectureError
-from nasbench.spaces._nb101_cells import labelled_cells
-from nasbench.spaces._nb101_network import CELLS, channels, convolutions
 from nasbench.spaces.nb101 import EDGES, NB101, OPERATIONS
+from nasbench.spaces.nb101.costs import CELLS, channels, convolutions
+from nasbench.spaces.nb101.enumerate import labelled_cells
 
 SPACE = NB101()
 NPZ = Path(__file__).parents[2].parent / "shared" / "data" / "nb101" / "nb101_cifar10.npz"

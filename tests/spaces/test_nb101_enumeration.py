@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nasbench.spaces._nb101_cells import labelled_cells
 from nasbench.spaces.nb101 import EDGES, NB101
+from nasbench.spaces.nb101.enumerate import labelled_cells
 
 SPACE = NB101()
 NPZ = Path(__file__).parents[2].parent / "shared" / "data" / "nb101" / "nb101_cifar10.npz"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from nasbench.spaces.nb_macro import NBMacro
-from nasbench.store import Column, DatasetContent, TableContent, write
+from nasbench.tables import Column, DatasetContent, TableContent, write
 
 EPOCHS = (1, 5, 10)
 RUNS, IMAGES = 3, 1_000_000

@@ -17,14 +17,15 @@ import nasbench
 from nasbench import registry
 from nasbench.cli import main
 from nasbench.errors import InvalidArchitectureError, NotRecordedError, UnknownNameError
-from nasbench.history import History, load_histories
+from nasbench.search.history import History, load_histories
 from nasbench.spaces.nb_macro import NBMacro
 from nasbench.testing import BenchmarkContract
 from nasbench.types import Fidelity
-from surrogates import saved
-from surrogates.benchmark import SurrogateBenchmark
-from surrogates.evaluation import make
-from surrogates.surrogate import Fitted, fit
+from surrogates.benchmark import saved
+from surrogates.benchmark.fitting import fit
+from surrogates.benchmark.queries import SurrogateBenchmark
+from surrogates.benchmark.surrogate import Fitted
+from surrogates.evaluation.harness import make
 
 SPACE = NBMacro()
 OTHERS = SPACE.decode(np.arange(7, SPACE.size, 11))
@@ -171,7 +172,7 @@ def test_compare_on_a_surrogate_says_so_and_does_not_depend_on_workers(folder: P
     for workers in ("1", "2"):  # in processes of their own: workers stay in the folder in which they were started
         out = tmp_path / workers
         command = [sys.executable, "-m", "nasbench.cli", "compare", "random_search", "local_search", "--runs", "30"]
-        command += ["--table", f"surrogate:{folder}", "--budget", "30", "--workers", workers, "--out", str(out)]
+        command += ["--table", f"surrogate:{folder}", "--budget", "30", "--processes", workers, "--out", str(out)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert "PREDICTED by a surrogate" in " ".join(done.stdout.split())
         summary = json.loads((out / "summary.json").read_text())

@@ -13,8 +13,9 @@ import nasbench
 from nasbench import registry
 from nasbench.analysis import judged
 from nasbench.cli import main
-from surrogates import card, saved
-from surrogates.surrogate import Fitted, fit
+from surrogates.benchmark import card, saved
+from surrogates.benchmark.fitting import fit
+from surrogates.benchmark.surrogate import Fitted
 
 
 @pytest.fixture(scope="module")

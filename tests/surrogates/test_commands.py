@@ -12,8 +12,8 @@ from _curve_table import write_curves
 import nasbench
 from nasbench.cli import main
 from nasbench.spaces.nb201 import NB201
-from surrogates import saved
-from surrogates.surrogate import fit
+from surrogates.benchmark import saved
+from surrogates.benchmark.fitting import fit
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def test_what_cannot_be_exported_is_refused_in_a_line(run, macro: Path, tmp_path
         return err
 
     assert "its runs are drawn" in refused("--every-run")
-    monkeypatch.setattr("surrogates.export.LARGEST", 6560)
+    monkeypatch.setattr("surrogates.benchmark.export.LARGEST", 6560)
     assert "nb_macro has too many architectures to predict them all: 6,561 combinations, and 6,560" in refused()
 
 

@@ -11,9 +11,9 @@ import pytest
 
 import nasbench
 from nasbench.spaces.nb201 import NB201
-from surrogates.benchmark import SurrogateBenchmark
-from surrogates.draws import Draws, Spread, field, mixed, uniform
-from surrogates.surrogate import fit
+from surrogates.benchmark.fitting import fit
+from surrogates.benchmark.queries import SurrogateBenchmark
+from surrogates.models.draws import Draws, Spread, field, mixed, uniform
 
 LEVELS = ((0.5, 0.7, 1.5), (0.7, 0.8, 0.4), (0.8, 0.88, 0.25), (0.88, 0.9, 0.15), (0.9, 0.91, 0.2), (0.91, 1.0, 0.25))
 """From, to, and how far off, as a share, the drawn spread may be: of the poor there are few labels."""
@@ -134,7 +134,7 @@ def test_alike_architectures_have_alike_residuals():
 
 def test_draws_are_the_same_in_another_process():
     code = (
-        "import numpy as np; from surrogates.draws import field, uniform; "
+        "import numpy as np; from surrogates.models.draws import field, uniform; "
         "print(field(7, np.arange(12, dtype=np.uint8).reshape(2, 6) % 5).tolist() "
         "+ uniform(7, np.arange(-2, 2)).tolist())"
     )

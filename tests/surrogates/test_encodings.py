@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from nasbench import registry
 from nasbench.errors import InvalidArchitectureError, UnknownNameError
 from nasbench.spaces.nb201 import NB201, OPERATIONS
-from surrogates.encodings import Adjacency, EncodingError, GraphFeatures, OneHot, Paths
+from surrogates.encodings import EncodingError, GraphFeatures, OneHot, Paths
+from surrogates.encodings.encoding import Adjacency
 
 CELLS = st.tuples(*[st.integers(0, 4)] * 6)
 GRAPH_SPACES = ("nb201", "nb101", "nats_sss", "nb_macro", "conv5")

@@ -18,11 +18,11 @@ from scipy.stats import kendalltau
 from nasbench import load, registry
 from nasbench.cli import main
 from nasbench.errors import MissingPackageError
-from nasbench.store import SOURCE_FIELDS, Column, DatasetContent, TableContent, write
-from surrogates import evaluation
-from surrogates.default import default
-from surrogates.encoded import Encoded
-from surrogates.evaluation import EvaluationError, Protocol, evaluate, make, protocol_of
+from nasbench.tables import SOURCE_FIELDS, Column, DatasetContent, TableContent, write
+from surrogates.evaluation import harness
+from surrogates.evaluation.harness import EvaluationError, Protocol, evaluate, make, protocol_of
+from surrogates.models.default import default
+from surrogates.models.encoded import Encoded
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +45,10 @@ def test_scores_are_those_of_the_others(table):
     found = evaluate(table, ["ridge"], protocol)
     result = found["results"]["ridge"]["60"]
     assert len(result["scores"]) == 2
-    train, test = evaluation._split(table.space.key_many(table.architectures), 60, protocol, 1)
+    train, test = harness._split(table.space.key_many(table.architectures), 60, protocol, 1)
     assert sorted([*train, *test]) == [*range(600)]
     labels = table.column("validation_accuracy")
-    model = evaluation.make("ridge", "nb201", 4, 60).fit(table.architectures[train], labels[train])
+    model = harness.make("ridge", "nb201", 4, 60).fit(table.architectures[train], labels[train])
     tau = kendalltau(labels[test], model.predict(table.architectures[test])).statistic
     assert result["scores"][1]["kendall"] == pytest.approx(tau)
     assert result["mean"]["kendall"] == pytest.approx(np.mean([score["kendall"] for score in result["scores"]]))
@@ -72,7 +72,7 @@ def test_forms_of_one_network_stay_together_or_are_one(table):
     keys = table.space.key_many(table.architectures)
     assert len(np.unique(keys)) < len(keys)
     for split in range(5):
-        train, test = evaluation._split(keys, 100, Protocol("", (), copies="together"), split)
+        train, test = harness._split(keys, 100, Protocol("", (), copies="together"), split)
         assert not set(keys[train]) & set(keys[test])
         assert len(train) == 100
     found = evaluate(table, ["ridge"], Protocol("validation_accuracy", (50,), splits=1, copies="one"))
@@ -123,9 +123,9 @@ def test_without_scikit_learn_the_command_says_what_to_install(monkeypatch, caps
     ("space", "other"), [("nb101", "gaussian_process+boosted_trees"), ("nb_macro", "gaussian_process")]
 )
 def test_without_torch_a_default_that_needs_it_names_another_model(monkeypatch, space, other):
-    for name in ("graph_network", "neural_network", "_torch", "_default101"):
-        monkeypatch.delitem(sys.modules, f"surrogates.{name}", raising=False)
-    monkeypatch.delattr("surrogates._default101", raising=False)
+    for name in ("graph_network", "neural_network", "torch_threads", "default101"):
+        monkeypatch.delitem(sys.modules, f"surrogates.models.{name}", raising=False)
+    monkeypatch.delattr("surrogates.models.default101", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(MissingPackageError, match=re.escape(f"nasbench-suite[train]'; or take the model {other}.")):
         default(space)
@@ -317,7 +317,7 @@ def test_units_follow_the_metric(tmp_path, capsys):
     assert "regret milliseconds" in out  # the fastest is the best
     assert found["better"] == "lower"
     protocol = Protocol("phone_latency", (100,))
-    train, test = evaluation._split(load(tmp_path / "t.h5").space.key_many(whole.architectures[rows]), 100, protocol, 0)
+    train, test = harness._split(load(tmp_path / "t.h5").space.key_many(whole.architectures[rows]), 100, protocol, 0)
     predicted = make("ridge", "nb201", 0, 100).fit(whole.architectures[train], latency[train])
     predicted = predicted.predict(whole.architectures[test])
     chosen = latency[test][predicted == predicted.min()].mean()

@@ -11,8 +11,8 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from nasbench import load
-from surrogates.evaluation import make
-from surrogates.gaussian_process import GroupedGaussianProcess
+from surrogates.evaluation.harness import make
+from surrogates.models.gaussian_process import GroupedGaussianProcess
 
 JITTER = 1e-6
 LENGTHS = (1.0, 2.0, 4.0)

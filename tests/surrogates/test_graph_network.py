@@ -10,11 +10,11 @@ from sklearn.base import clone
 
 from nasbench.errors import InvalidArchitectureError
 from nasbench.spaces.nb101 import NB101
-from surrogates.boosting import BoostedTrees
-from surrogates.encoded import Encoded
 from surrogates.encodings import EncodingError, GraphFeatures, OneHot
-from surrogates.graph_network import GraphNetwork
-from surrogates.stack import Stack
+from surrogates.models.boosting import BoostedTrees
+from surrogates.models.encoded import Encoded
+from surrogates.models.graph_network import GraphNetwork
+from surrogates.models.stack import Stack
 
 SPACE = NB101()
 CELLS = SPACE.cells[np.random.default_rng(0).permutation(len(SPACE.cells))[:700]]

@@ -18,11 +18,11 @@ from nasbench import load
 from nasbench.cli import main
 from nasbench.errors import NotRecordedError
 from nasbench.spaces.nb201 import NB201
-from nasbench.store import SOURCE_FIELDS, Column, DatasetContent, TableContent, write
-from surrogates.default import default, stacked
+from nasbench.tables import SOURCE_FIELDS, Column, DatasetContent, TableContent, write
 from surrogates.encodings import GraphFeatures
-from surrogates.evaluation import EvaluationError, Protocol, evaluate, make, protocol_of
-from surrogates.inputs import Extra, InputError, WithInputs, read
+from surrogates.encodings.inputs import Extra, InputError, WithInputs, read
+from surrogates.evaluation.harness import EvaluationError, Protocol, evaluate, make, protocol_of
+from surrogates.models.default import default, stacked
 
 SPACE = NB201()
 TWELVE = Path(__file__).resolve().parents[3] / "shared" / "data" / "nb201" / "accuracy_12epoch.csv.gz"

@@ -14,15 +14,15 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from nasbench.spaces.nb201 import NB201
-from surrogates._ranked import PredictionError, RankedRegressor, RankMap
-from surrogates.boosting import BoostedTrees
-from surrogates.encoded import Encoded
 from surrogates.encodings import GraphFeatures
-from surrogates.forest import ExtraTrees, RandomForest
-from surrogates.gaussian_process import GroupedGaussianProcess
-from surrogates.neural_network import NeuralNetworks
-from surrogates.ridge import Ridge
-from surrogates.stack import Stack
+from surrogates.models.boosting import BoostedTrees
+from surrogates.models.encoded import Encoded
+from surrogates.models.forest import ExtraTrees, RandomForest
+from surrogates.models.gaussian_process import GroupedGaussianProcess
+from surrogates.models.neural_network import NeuralNetworks
+from surrogates.models.ranked import PredictionError, RankedRegressor, RankMap
+from surrogates.models.ridge import Ridge
+from surrogates.models.stack import Stack
 
 MODELS: list[RankedRegressor] = [
     Ridge(),

@@ -12,9 +12,9 @@ from scipy.stats import kendalltau
 from sklearn.base import clone
 
 from nasbench.cli import main
-from surrogates.neural_network import NeuralNetworks
-from surrogates.ridge import Ridge
-from surrogates.stack import Stack
+from surrogates.models.neural_network import NeuralNetworks
+from surrogates.models.ridge import Ridge
+from surrogates.models.stack import Stack
 
 
 def problem(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -77,7 +77,7 @@ def test_a_state_is_all_that_was_learnt() -> None:
 
 
 def test_without_torch_the_command_says_what_to_install(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    monkeypatch.delitem(sys.modules, "surrogates.neural_network")
+    monkeypatch.delitem(sys.modules, "surrogates.models.neural_network")
     monkeypatch.setitem(sys.modules, "torch", None)
     assert main(["evaluate-surrogates", "neural_networks"]) == 1
     assert "this model of nb201 needs torch" in (told := capsys.readouterr().err)

@@ -24,9 +24,10 @@ import nasbench
 from nasbench.cli import main
 from nasbench.errors import NasbenchError
 from nasbench.spaces.nb_macro import NBMacro
-from surrogates import _manifest, saved
-from surrogates.saved import SurrogateFolderError
-from surrogates.surrogate import fit
+from surrogates.benchmark import manifest as manifests
+from surrogates.benchmark import saved
+from surrogates.benchmark.fitting import fit
+from surrogates.benchmark.saved import SurrogateFolderError
 
 ALL = NBMacro().decode(np.arange(0, NBMacro().size, 5))
 MODELS = ("ridge", "random_forest", "extra_trees", "boosted_trees", "gaussian_process", "default", "ridge+extra_trees")
@@ -74,7 +75,7 @@ def test_the_same_fit_gives_the_same_files(path: Path, tmp_path: Path):
 def test_a_graph_network_comes_back(tmp_path: Path):
     pytest.importorskip("torch", reason="graph networks need torch")
     from nasbench.spaces.nb101 import NB101
-    from surrogates.graph_network import GraphNetwork
+    from surrogates.models.graph_network import GraphNetwork
 
     cells = NB101().sample_many(60, np.random.default_rng(0))
     network = GraphNetwork(epochs=2, members=2, random_state=0).fit(cells, np.linspace(0.8, 0.9, 60))
@@ -101,7 +102,7 @@ def altered(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
     change(manifest)
     if isinstance(manifest.get("files"), dict) and "arrays.h5" in manifest["files"]:
         manifest["files"]["arrays.h5"] = hashlib.sha256((folder / "arrays.h5").read_bytes()).hexdigest()
-    manifest["digest"] = _manifest.digest_of(manifest)
+    manifest["digest"] = manifests.digest_of(manifest)
     (folder / "surrogate.json").write_text(json.dumps(manifest))
 
 
@@ -273,7 +274,7 @@ def test_forged_numbers_make_no_ridge(path: Path, tmp_path: Path, name: str, val
 @pytest.mark.parametrize("name", ["weights 0", "bias 1", "weights 2"])
 def test_forged_numbers_make_no_neural_network(name: str, value: Any):
     pytest.importorskip("torch", reason="neural networks need torch")
-    from surrogates.neural_network import NeuralNetworks
+    from surrogates.models.neural_network import NeuralNetworks
 
     features = np.random.default_rng(0).normal(size=(40, 5))
     network = NeuralNetworks(members=2, epochs=2, random_state=0).fit(features, features[:, 0])
@@ -388,14 +389,14 @@ def test_what_is_no_plain_file_is_not_opened(copy: Path, name: str, kind: str, m
     (copy / name).rename((copy / name).with_suffix(".real"))
     monkeypatch.chdir(copy)  # the name of a socket must be short
     SPECIAL[kind](Path(name))
-    code = f"from surrogates.saved import load; load({str(copy)!r})"
+    code = f"from surrogates.benchmark.saved import load; load({str(copy)!r})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert f"{name} is no plain file" in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("name", ["arrays.h5", "surrogate.json"])
 def test_a_file_of_any_size_is_not_read(copy: Path, name: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(_manifest.LARGEST, name, 100)
+    monkeypatch.setitem(manifests.LARGEST, name, 100)
     with pytest.raises(SurrogateFolderError, match=f"{name} is larger than 100 bytes"):
         saved.load(copy)
 
@@ -501,9 +502,7 @@ def test_errors_are_ours():
 
 def test_what_a_killed_process_left_is_removed_once_a_surrogate_is_saved(path: Path, tmp_path: Path):
     """It was killed while it wrote one; what another process is writing stays."""
-    code = (
-        "import os, sys; from nasbench._files import temporary_path; os.makedirs(temporary_path(sys.argv[1]) + '/new')"
-    )
+    code = "import os, sys; from nasbench.system.files import temporary_path as t; os.makedirs(t(sys.argv[1]) + '/new')"
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "s")], check=True)
     [left] = tmp_path.iterdir()
     alive = left.with_name(re.sub(r"-\d+-", "-1-", left.name))  # process 1 is always there

@@ -12,7 +12,7 @@ from scipy import integrate, stats
 from sklearn.metrics import mean_absolute_error, r2_score
 
 from nasbench.analysis import run_spread
-from surrogates import noise, scores
+from surrogates.evaluation import noise, scores
 
 
 @settings(max_examples=50, deadline=None)

@@ -10,10 +10,10 @@ import pytest
 
 from nasbench import registry
 from nasbench.cli import main
-from nasbench.store import SOURCE_FIELDS, Column, DatasetContent, TableContent, write
-from surrogates import saved
-from surrogates.default import default
+from nasbench.tables import SOURCE_FIELDS, Column, DatasetContent, TableContent, write
+from surrogates.benchmark import saved
 from surrogates.encodings import GraphFeatures, OneHot, encoding_of
+from surrogates.models.default import default
 
 MODULE = """
 from nasbench import SearchSpace
@@ -75,7 +75,7 @@ def test_a_surrogate_of_it_is_fitted_saved_and_searched(
     best = np.array([[3, 3, 3, 3, 1]], np.uint8)
     assert surrogate.predict(best).accuracies[0, 0] == pytest.approx(0.5 + 0.195 + 0.1, abs=0.03)
     words = ["compare", "random_search", "--table", f"surrogate:{out}", "--budget", "20", "--runs", "2"]
-    assert main([*words, "--workers", "1", "--out", str(tmp_path / "comparison")]) == 0
+    assert main([*words, "--processes", "1", "--out", str(tmp_path / "comparison")]) == 0
     capsys.readouterr()
     assert main(["query", "3:3:3:3:1", "--table", f"surrogate:{out}"]) == 0
     assert "origin: predicted" in capsys.readouterr().out

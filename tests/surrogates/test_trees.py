@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from xgboost import XGBRegressor
 
-from surrogates.boosting import BoostedTrees
-from surrogates.trees import Trees
+from surrogates.models.boosting import BoostedTrees
+from surrogates.models.trees import Trees
 
 
 def fitted(seed: int, rows: int, features: int, digits: int, depth: int, trees: int) -> tuple[XGBRegressor, np.ndarray]:

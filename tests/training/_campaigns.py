@@ -12,11 +12,12 @@ import numpy as np
 import torch
 
 from nasbench.spaces.conv5 import Conv5
-from nasbench.training import checkpoint
-from nasbench.training.campaign import Job, Task, train_one
-from nasbench.training.images import Images, Split, collect
+from nasbench.training.campaign.campaign import Job, Task, train_one
+from nasbench.training.images import Images, Split
+from nasbench.training.images.base import collect
+from nasbench.training.loop import checkpoint
+from nasbench.training.loop.train import Training
 from nasbench.training.recipes import RECIPES
-from nasbench.training.train import Training
 
 SPACE = Conv5()
 SCRATCH = "NASBENCH_TEST_SCRATCH"
@@ -103,8 +104,8 @@ def _trace(task: Task) -> None:
 
 
 if __name__ == "__main__":  # a campaign of its own process, to be killed: JOURNAL ENGINE FUNCTION ARCHITECTURES SEEDS
-    from nasbench.training.campaign import run_campaign, sample
-    from nasbench.training.journal import Journal
+    from nasbench.training.campaign.campaign import run_campaign, sample
+    from nasbench.training.campaign.journal import Journal
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background of a shell starts deaf to it
     journal, engine, name, architectures, seeds = sys.argv[1:]

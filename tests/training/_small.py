@@ -10,7 +10,8 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from nasbench.training.images import Images, Split, collect
+from nasbench.training.images import Images, Split
+from nasbench.training.images.base import collect
 from nasbench.training.recipes import RECIPES, Recipe
 
 CIFAR10 = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "cifar10"

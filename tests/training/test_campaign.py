@@ -17,8 +17,8 @@ from _small import digits
 
 from nasbench.errors import CampaignError, InvalidArchitectureError
 from nasbench.spaces.nb201 import NB201
-from nasbench.training.campaign import read_architectures, run_campaign, sample
-from nasbench.training.journal import Journal, Setting
+from nasbench.training.campaign.campaign import read_architectures, run_campaign, sample
+from nasbench.training.campaign.journal import Journal, Setting
 
 JOB = job()
 SETTING = Setting.of(JOB.space, JOB.recipe, JOB.images, JOB.epochs)
@@ -174,8 +174,8 @@ def test_refuses_what_cannot_start(tmp_path: Path, change: dict, message: str):
 def test_workers_that_cannot_start_are_failures_and_no_wait_for_ever(tmp_path: Path):
     """Of a program that Python read from its input, there is no file that a worker could start from."""
     code = (
-        "import _campaigns\nfrom nasbench.training.campaign import run_campaign, sample\n"
-        "from nasbench.training.journal import Journal\n"
+        "import _campaigns\nfrom nasbench.training.campaign.campaign import run_campaign, sample\n"
+        "from nasbench.training.campaign.journal import Journal\n"
         f"journal = Journal({str(tmp_path / 'journal.db')!r})\n"
         "one = sample(_campaigns.SPACE, 1, 0)\n"
         "print(run_campaign(_campaigns.job(), one, journal, workers=1, train_one=_campaigns.instant)[0].reason)\n"

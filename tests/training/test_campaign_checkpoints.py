@@ -15,13 +15,13 @@ from _campaigns import SCRATCH, SPACE, job
 from _small import digits
 
 from nasbench.errors import CheckpointError
-from nasbench.training import checkpoint
-from nasbench.training.campaign import Job, Task, checkpoints_of, run_campaign, train_one
-from nasbench.training.jobs import checkpoint_of, left_over
-from nasbench.training.journal import Journal, Setting
+from nasbench.training.campaign.campaign import Job, Task, checkpoints_of, run_campaign, train_one
+from nasbench.training.campaign.jobs import checkpoint_of, left_over
+from nasbench.training.campaign.journal import Journal, Setting
 from nasbench.training.live import LiveBenchmark
-from nasbench.training.train import Training
-from nasbench.training.verify import named, verify
+from nasbench.training.loop import checkpoint
+from nasbench.training.loop.train import Training
+from nasbench.training.verify.verification import named, verify
 
 JOB = job(4)._replace(images=digits(256))
 SETTING = Setting.of(JOB.space, JOB.recipe, JOB.images, JOB.epochs)

@@ -15,11 +15,11 @@ import torch
 from _small import RECIPE, digits, network, weights
 from torch import Tensor, nn
 
-from nasbench import _files
 from nasbench.errors import CheckpointError
-from nasbench.training import checkpoint
+from nasbench.system import files
+from nasbench.training.loop import checkpoint
+from nasbench.training.loop.train import train
 from nasbench.training.recipes import RECIPES
-from nasbench.training.train import train
 
 HERE = Path(__file__).parent
 # Trains four epochs; where an epoch is named, the process is killed after it.
@@ -28,7 +28,7 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from _small import RECIPE, RECIPES, digits, network, weights
-from nasbench.training.train import train
+from nasbench.training.loop.train import train
 
 recipe = {"sgd": RECIPE, "tensorflow_rmsprop": RECIPES["nb101"]._replace(batch=64)}[sys.argv[4]]
 
@@ -166,7 +166,7 @@ def test_nothing_is_executed(path: Path, tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "training.checkpoint"
-    synced = _files._sync
+    synced = files._sync
     first = {}
 
     def sync(name: str) -> None:
@@ -177,7 +177,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: p
             first["bytes"] = path.read_bytes()
 
     trained = network()
-    monkeypatch.setattr(_files, "_sync", sync)
+    monkeypatch.setattr(files, "_sync", sync)
     with pytest.raises(CheckpointError, match="cannot be written: No space left on device"):
         train(trained, digits(), RECIPE, epochs=3, seed=1, checkpoint=path)
     monkeypatch.undo()

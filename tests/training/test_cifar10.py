@@ -9,7 +9,7 @@ import torch
 from _small import CIFAR10
 
 from nasbench.errors import ImagesError
-from nasbench.training import cifar10
+from nasbench.training.images import cifar10
 
 SPLIT = CIFAR10.parent / "nb201" / "cifar-split.txt"
 NAMES = [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]

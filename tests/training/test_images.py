@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from nasbench.errors import ImagesError
-from nasbench.training.images import Images, Split, collect, halved
+from nasbench.training.images import Images, Split
+from nasbench.training.images.base import collect, halved
 
 
 def split(n: int, *, side: int = 4, seed: int = 0) -> Split:

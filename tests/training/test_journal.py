@@ -13,8 +13,8 @@ import pytest
 from _campaigns import SPACE, job, result
 
 from nasbench.errors import JournalError
-from nasbench.training.campaign import Task, sample
-from nasbench.training.journal import VERSION, Journal, Setting
+from nasbench.training.campaign.campaign import Task, sample
+from nasbench.training.campaign.journal import VERSION, Journal, Setting
 
 JOB = job()
 SETTING = Setting.of(JOB.space, JOB.recipe, JOB.images, JOB.epochs)

@@ -16,8 +16,8 @@ import pytest
 from _campaigns import SPACE, job, result
 
 from nasbench.errors import FileNameError, JournalError
-from nasbench.training.campaign import Task, sample
-from nasbench.training.journal import VERSION, Journal, Setting
+from nasbench.training.campaign.campaign import Task, sample
+from nasbench.training.campaign.journal import VERSION, Journal, Setting
 
 JOB = job()
 SETTING = Setting.of(JOB.space, JOB.recipe, JOB.images, JOB.epochs)
@@ -233,9 +233,7 @@ def test_a_text_that_is_no_utf8_is_told_in_one_line_as_damage(tmp_path: Path, so
 
 def test_what_a_killed_process_left_is_removed_before_a_journal_is_made(tmp_path: Path):
     """It was killed while it made one, before that had its name."""
-    code = (
-        "import sys; from nasbench._files import temporary_path; open(temporary_path(sys.argv[1]) + sys.argv[2], 'w')"
-    )
+    code = "import sys; from nasbench.system.files import temporary_path as t; open(t(sys.argv[1]) + sys.argv[2], 'w')"
     for beside in ("", "-wal", "-shm", "-journal"):
         subprocess.run([sys.executable, "-c", code, str(tmp_path / "t.db"), beside], check=True)
     assert len([*tmp_path.iterdir()]) == 4

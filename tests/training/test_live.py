@@ -16,7 +16,7 @@ from _small import digits
 from nasbench import Budget, run
 from nasbench.errors import CampaignError, NotRecordedError, UnknownNameError
 from nasbench.testing import BenchmarkContract
-from nasbench.training.campaign import sample
+from nasbench.training.campaign.campaign import sample
 from nasbench.training.live import LiveBenchmark
 from nasbench.types import Architecture
 

@@ -18,8 +18,8 @@ import nasbench
 from nasbench.errors import InvalidArchitectureError, TrainingError, UnknownNameError
 from nasbench.spaces.nb101 import NB101
 from nasbench.spaces.nb201 import NB201
-from nasbench.training import _macro, _nats, _nb101
-from nasbench.training.networks import build, initialise
+from nasbench.training.networks import build, initialise, macro, nats
+from nasbench.training.networks import nb101 as nb101_networks
 from nasbench.training.recipes import RECIPES
 
 EXAMPLES = {
@@ -277,11 +277,11 @@ def test_one_graph_for_the_compiler():
     matrix, operations = NB101().cell(NB101().parse(EXAMPLES["nb101"]))
     dead = NB201().parse(DEAD)
     pieces = [
-        (_nb101.Cell(matrix, operations, 8, 16), 8),
-        (_nats.Cell(dead, 8, 8), 8),
-        (_nats.Cell(_nats.SIZE_CELL, 8, 16), 8),
-        (_nats.Residual(8, 16), 8),
-        (_macro.InvertedBottleneck(8, 8, 1, 3, 3), 8),
+        (nb101_networks.Cell(matrix, operations, 8, 16), 8),
+        (nats.Cell(dead, 8, 8), 8),
+        (nats.Cell(nats.SIZE_CELL, 8, 16), 8),
+        (nats.Residual(8, 16), 8),
+        (macro.InvertedBottleneck(8, 8, 1, 3, 3), 8),
         (build("conv5", EXAMPLES["conv5"], side=8), 3),
     ]
     for piece, channels in pieces:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from nasbench import load
 from nasbench.errors import CampaignError, ImagesError, NasbenchError, TrainingError, UnknownNameError
-from nasbench.training import cifar10
-from nasbench.training.images import Images, collect
+from nasbench.training.images import Images, cifar10
+from nasbench.training.images.base import collect
 from nasbench.training.opening import LiveSettings
 
 _paths = st.text(st.characters(codec="ascii", min_codepoint=32, exclude_characters=","), min_size=1, max_size=9)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from nasbench.training.optimizers import TensorFlowRMSProp, optimizer
+from nasbench.training.loop.optimizers import TensorFlowRMSProp, optimizer
 from nasbench.training.recipes import RECIPES
 
 

@@ -10,12 +10,12 @@ from _campaigns import SPACE, job, result
 
 from nasbench import load
 from nasbench.errors import JournalError
-from nasbench.store import write
-from nasbench.table import Table
+from nasbench.tables import write
+from nasbench.tables.table import Table
 from nasbench.testing import TableContract
-from nasbench.training.campaign import Task, sample
-from nasbench.training.journal import Journal, Setting
-from nasbench.training.pack import pack, table_name
+from nasbench.training.campaign.campaign import Task, sample
+from nasbench.training.campaign.journal import Journal, Setting
+from nasbench.training.campaign.pack import pack, table_name
 
 JOB = job()
 SETTING = Setting.of(JOB.space, JOB.recipe, JOB.images, JOB.epochs)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from _small import CIFAR10
 
-from nasbench.training import cifar10
+from nasbench.training.images import cifar10
 from nasbench.training.recipes import RECIPES
 
 

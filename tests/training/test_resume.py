@@ -12,17 +12,18 @@ import pytest
 from _campaigns import SPACE, black, job, result
 
 from nasbench import load
-from nasbench.data import NASBENCH201
 from nasbench.errors import CampaignError, JournalError, TableFileError
-from nasbench.store import Column, DatasetContent, TableContent, read_content, write
-from nasbench.training import journal
-from nasbench.training.campaign import Task, sample
-from nasbench.training.entries import About, Setting
-from nasbench.training.images import Images, Split, collect
-from nasbench.training.journal import Journal
-from nasbench.training.pack import pack
+from nasbench.tables import Column, DatasetContent, TableContent, read_content, write
+from nasbench.tables.data import NASBENCH201
+from nasbench.training.campaign import journal
+from nasbench.training.campaign.campaign import Task, sample
+from nasbench.training.campaign.entries import About, Setting
+from nasbench.training.campaign.journal import Journal
+from nasbench.training.campaign.pack import pack
+from nasbench.training.campaign.resume import merge, read_trainings, take_over
+from nasbench.training.images import Images, Split
+from nasbench.training.images.base import collect
 from nasbench.training.recipes import RECIPES, Recipe
-from nasbench.training.resume import merge, read_trainings, take_over
 
 JOB = job()
 SETTING = Setting.of(JOB.space, JOB.recipe, JOB.images, JOB.epochs)

@@ -11,12 +11,13 @@ from _small import RECIPE, digits, network, weights
 from torch import Tensor, nn
 
 from nasbench.errors import TrainingError
-from nasbench.training import train as module
-from nasbench.training.devices import find_device
-from nasbench.training.images import Split, collect
-from nasbench.training.randomness import plan_of
+from nasbench.training.images import Split
+from nasbench.training.images.base import collect
+from nasbench.training.loop import train as module
+from nasbench.training.loop.devices import find_device
+from nasbench.training.loop.randomness import plan_of
+from nasbench.training.loop.train import Training, train
 from nasbench.training.recipes import RECIPES
-from nasbench.training.train import Training, train
 
 
 def same_counts(a: Training, b: Training) -> bool:

@@ -15,9 +15,10 @@ from _small import CIFAR10, digits
 
 from nasbench import load
 from nasbench.cli import main
-from nasbench.data import NASBENCH201
-from nasbench.table import find
-from nasbench.training import campaign, cifar10
+from nasbench.sources.named import find
+from nasbench.tables.data import NASBENCH201
+from nasbench.training.campaign import campaign
+from nasbench.training.images import cifar10
 
 real = pytest.mark.skipif(not CIFAR10.exists(), reason="the images of CIFAR-10 are not here")
 

@@ -20,18 +20,19 @@ from scipy import stats
 
 from nasbench import load
 from nasbench.analysis import run_spread
-from nasbench.compare import Algorithm, Settings, compare
 from nasbench.errors import CampaignError, ComparisonError, TrainingError
-from nasbench.store import write
-from nasbench.table import Table
-from nasbench.training.campaign import sample
-from nasbench.training.images import Images, collect
-from nasbench.training.journal import Journal
-from nasbench.training.pack import pack
+from nasbench.search.compare import Algorithm, Settings, compare
+from nasbench.tables import write
+from nasbench.tables.table import Table
+from nasbench.training.campaign.campaign import sample
+from nasbench.training.campaign.journal import Journal
+from nasbench.training.campaign.pack import pack
+from nasbench.training.images import Images
+from nasbench.training.images.base import collect
+from nasbench.training.loop.train import Training
 from nasbench.training.recipes import RECIPES, recipe_for
-from nasbench.training.train import Training
-from nasbench.training.verify import best_of, failures_of, named, student, verify
-from nasbench.training.verify_report import draw, render
+from nasbench.training.verify.report import draw, render
+from nasbench.training.verify.verification import best_of, failures_of, named, student, verify
 from nasbench.types import Architecture, Budget, Fidelity
 
 RECIPE = RECIPES["conv5"]
@@ -299,7 +300,7 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_best_of_a_comparison_are_the_best_final_incumbents(comparison: Path):
-    from nasbench.history import load_histories
+    from nasbench.search.history import load_histories
 
     table = load("nasbench201")
     held = set()

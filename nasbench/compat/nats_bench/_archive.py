@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.compat.nats_bench._trainings import DATASETS, NotInTableError, Trainings
-from nasbench.convert._nats_results import TRAININGS
 from nasbench.errors import InvalidArchitectureError
+from nasbench.sources.nats.results import TRAININGS
 from nasbench.spaces.nats_sss import CHANNELS, NatsSSS
 from nasbench.spaces.nb201 import NB201, OPERATIONS
-from nasbench.store import TableFile
+from nasbench.tables import TableFile
 
 # sha256 of NB201().architectures: making that order takes longer than all else that opening a table does.
 _OFFICIAL_ORDER = "efc20b8c0d7b04db1ae693c5872f6ab5a8086a466abf23d8e7c6ac7faba8caa0"

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from nasbench._files import replacing
+from nasbench.system.files import replacing
 
 PICKLE_EXT = "pickle.pbz2"
 _MANY_FILES = 1000
@@ -48,14 +48,14 @@ def find_table(given: Any, base: str, cached_name: str) -> str:
     if os.path.isdir(path) or os.path.isfile(path):
         return _converted(path)
     if os.sep not in path and not path.endswith((".h5", ".hdf5", ".pbz2", ".pth")):
-        from nasbench.table import find
+        from nasbench.sources.named import find
 
         return find(path)
     raise ValueError(f"{path} is neither a file or a dir.")
 
 
 def _converted(path: str) -> str:
-    from nasbench.cached import cached  # not needed for tables
+    from nasbench.sources.cache import cached  # not needed for tables
 
     if path.endswith(".pth"):
         return str(cached("nasbench201-pth", path))
@@ -67,7 +67,7 @@ def _converted(path: str) -> str:
 
 def _default(base: str, cached_name: str) -> str:
     """Look where ``nasbench fetch`` puts tables, then where the original looks."""
-    from nasbench.fetch import cached_table
+    from nasbench.sources.fetch import cached_table
 
     table = cached_table(cached_name)
     if table is not None:
@@ -94,8 +94,8 @@ def pickle_load(file_path: str | os.PathLike[str], ext: str = ".pbz2") -> Any:
         ConversionError: The file is missing or damaged.
         UnsafeFileError: It asks to run code.
     """
-    from nasbench.convert._safe_pickle import PLAIN_GLOBALS, load_pickle_from  # not needed for tables
     from nasbench.errors import ConversionError
+    from nasbench.sources.readers.safe_pickle import PLAIN_GLOBALS, load_pickle_from  # not needed for tables
 
     path = os.fspath(file_path)
     for name in (path, path + ext):

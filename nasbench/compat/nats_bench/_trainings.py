@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench._runs import patterns_of
-from nasbench.convert._nats_results import SPLITS, TRAININGS
 from nasbench.errors import NotRecordedError, TableFileError
-from nasbench.store import ColumnInfo, missing_value
+from nasbench.sources.nats.results import SPLITS, TRAININGS
+from nasbench.tables import ColumnInfo, missing_value
+from nasbench.tables.runs import patterns_of
 
 if TYPE_CHECKING:
     from nasbench.compat.nats_bench._archive import Archive

@@ -1,0 +1,1 @@
+"""What the model-based algorithms share: their loop, their networks, their encodings."""

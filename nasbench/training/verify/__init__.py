@@ -1,0 +1,1 @@
+"""Verification: architectures trained for real, beside what a benchmark says of them."""

@@ -1,0 +1,1 @@
+"""A surrogate as a benchmark: fitted to a table, saved as a folder, queried like the table."""

@@ -1,0 +1,1 @@
+"""Models that learn from few labels, one file each, and which of them to take."""
