@@ -82,8 +82,8 @@ class Landscape:
             train_accuracy=float("nan"),
             training_time=epoch * (1 + level),
             latency=0.001 * (1 + architecture[0]),
-            parameters=self.space.parameters(architecture),
-            flops=self.space.flops(architecture),
+            parameters=None,
+            flops=None,
             schedule=schedule,
             epoch=epoch,
             run=run,
@@ -127,7 +127,9 @@ class Landscape:
         epoch: int | None = None,
         run: int | None = None,
     ) -> float:
-        """Return one metric of one architecture; arguments as for :meth:`query`."""
+        """Return one metric of one architecture; arguments as for :meth:`query`. Counts are the search space's."""
+        if metric in COUNTS:
+            return float(getattr(self.space, metric)(architecture))
         return float(
             getattr(self.query(architecture, schedule=schedule, epoch=epoch, run=run), self.metric(metric).name)
         )
