@@ -96,6 +96,42 @@ def test_runs_that_are_recorded(table):
     assert tuple(table.runs(A, schedule=1)) == (0,)
 
 
+def test_it_is_the_same_answer_in_every_form_and_each_time(table):
+    forms = (A, table.space.format(A), list(A), np.array(A), [np.uint8(choice) for choice in A])
+    for form in forms * 3:
+        assert table.query(form, run=1).validation_accuracy == 0.7
+        assert table.query(form).validation_accuracy == 0.6
+        assert tuple(table.runs(form)) == (0, 1)
+    for _ in range(2):
+        with pytest.raises(InvalidArchitectureError):
+            table.query((0, 0, 0, 0, 0, 0))  # of the space, but not in this table
+
+
+def test_a_large_table_answers_the_same_before_and_after_it_reads_columns(table, monkeypatch):
+    monkeypatch.setattr("nasbench.tables.queries._LARGE", 2)
+    monkeypatch.setattr("nasbench.tables.queries._WORTH_COLUMNS", 2)
+    read = []
+    monkeypatch.setattr(table.file, "read", lambda *place, of=table.file.read: read.append(place) or of(*place))
+    for asked, (architecture, accuracy, parameters) in enumerate([(A, 0.7, 7), (B, 0.3, 8), (C, None, 9)] * 2):
+        if accuracy is None:
+            with pytest.raises(NotRecordedError, match=r"has run 0 of \|skip_connect~0\|.*not run 1: it is missing"):
+                table.query(architecture, run=1)
+        else:
+            metrics = table.query(architecture, run=1)
+            assert (metrics.validation_accuracy, metrics.parameters) == (accuracy, parameters)
+        assert any(info.images for info, *_ in read) == (asked > 1)
+
+
+def test_a_truth_value_is_no_index_though_it_is_equal_to_one():
+    table = load("nasbench201")
+    for index in (1, np.int64(1)):
+        assert table.query(index) == table.query(table.at_row(1))
+        assert table.runs(index) == table.runs(table.at_row(1))
+    for ask in (table.query, table.runs):
+        with pytest.raises(InvalidArchitectureError):
+            ask(True)
+
+
 def test_a_run_that_was_never_made_is_refused(table):
     with pytest.raises(
         NotRecordedError, match=r"has run 0 of \|skip_connect~0\|.*not run 1: it is missing in the source"
