@@ -14,8 +14,10 @@ from nasbench import Budget, History, registry
 SEARCHES: list[tuple[str, dict[str, Any], float | None]] = [
     ("bananas", {}, None),
     ("bananas", {"encoding": "graph", "predictor": "gaussian_process"}, 2),
-    ("gp_expected_improvement", {}, None),
-    ("tree_confidence_bound", {}, None),
+    ("gp_expected_improvement", {}, 3),
+    ("gp_expected_improvement", {"growth": 0}, None),
+    ("tree_confidence_bound", {}, 3),
+    ("tree_confidence_bound", {"growth": 0}, None),
 ]
 
 

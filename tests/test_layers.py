@@ -109,6 +109,44 @@ def test_what_begins_with_an_underscore_stays_in_its_folder(module: str) -> None
         assert not (ours and private) or owner == folder, f"{module} imports {name}"
 
 
+# Public methods of named tuples, and what libraries have no other name for.
+PUBLIC = {"_asdict", "_fields", "_field_defaults", "_make", "_replace"}
+LIBRARIES = {"_ActionsContainer", "_SubParsersAction", "_exit", "_foreach_lerp_"}
+
+
+def private_names(folder: str) -> set[str]:
+    """All names with an underscore that the files of a folder define: functions, classes, and attributes of self."""
+    found = set()
+    for module in FILES:
+        if FILES[module].parent == Path(folder):
+            for node in ast.walk(ast.parse(FILES[module].read_text(encoding="utf-8"))):
+                if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                    found.add(node.name)
+                elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                    found.add(node.attr)
+                elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                    found.add(node.id)
+    return found
+
+
+@pytest.mark.parametrize("folder", sorted({str(path.parent) for path in FILES.values()}))
+def test_what_begins_with_an_underscore_belongs_to_the_folder(folder: str) -> None:
+    """No object of another folder is asked for it either."""
+    own = private_names(folder) | PUBLIC | LIBRARIES
+    for module, path in FILES.items():
+        if path.parent == Path(folder):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.endswith("__"):
+                    inherited = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+                    assert inherited or node.attr in own, f"{module}:{node.lineno}: {ast.unparse(node)}"
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_no_file_is_long(module: str) -> None:
+    """One idea a file: around 100 lines is best, and 300 are enough."""
+    assert len(FILES[module].read_text(encoding="utf-8").splitlines()) <= 300
+
+
 def test_no_two_classes_have_one_name() -> None:
     """A name that does not begin with an underscore has one meaning in all packages: that of docs/terms.md."""
     owners: dict[str, list[str]] = {}
@@ -152,6 +190,7 @@ def test_nobody_imports_the_command_line() -> None:
             ),
         ),
         ("pooch", ("nasbench.sources.download",)),
+        ("google_crc32c", ("nasbench.sources.readers.tfrecord",)),
         ("certifi", ("nasbench.sources.http",)),
         ("platformdirs", ("nasbench.sources.fetch",)),
         ("pandas", ("nasbench.tables.export", "surrogates.benchmark.export")),

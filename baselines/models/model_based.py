@@ -42,7 +42,8 @@ class ModelBasedSearch:
     Subclasses write :meth:`_scores`. What was proposed or told is not proposed again. That goes by
     :meth:`nasbench.SearchSpace.identity`, one row of a table: forms of one network that were trained one by one, as in
     NAS-Bench-201, have accuracies of their own, and any of them can be the best. A batch has one form of a network at
-    most, drawn at random, if the subclass does not say otherwise.
+    most, drawn at random, if the subclass does not say otherwise, and none of a network that is still running: of
+    several trials that are out at once no two are the same network.
 
     Ties: among equal scores chance decides; among equally good architectures that were told, the one told first counts
     as the better.
@@ -72,6 +73,7 @@ class ModelBasedSearch:
         self._architectures: list[Architecture] = []
         self._accuracies: list[float] = []
         self._taken: set[int] = set()
+        self._running: list[Architecture] = []
         self._queue: list[Architecture] = []
         self._asked = 0
 
@@ -85,11 +87,14 @@ class ModelBasedSearch:
         if architecture is None:
             architecture = self._new_random()
         self._taken.add(self.space.identity(architecture))
+        self._running.append(architecture)
         return Trial(architecture)
 
     def tell(self, trial: Trial, validation_accuracy: float) -> None:
         """Remember what the next batch will be learnt from."""
         self._taken.add(self.space.identity(trial.architecture))
+        if trial.architecture in self._running:  # not where somebody else evaluated it
+            self._running.remove(trial.architecture)
         self._architectures.append(trial.architecture)
         self._accuracies.append(validation_accuracy)
 
@@ -97,10 +102,18 @@ class ModelBasedSearch:
         """Return how much each candidate is worth an evaluation, learnt from the accuracies of what is known."""
         raise NotImplementedError
 
+    def _batch_size(self) -> int:
+        """Return how many are proposed before the surrogate learns again."""
+        return self.batch
+
     def _candidates(self) -> Choices:
         """Return what may be proposed, shape (n, decisions)."""
         if _is_enumerable(self.space):
             return self._new(self.space.decode(np.arange(self.space.size)))
+        return self._drawn()
+
+    def _drawn(self) -> Choices:
+        """Return some of what may be proposed in a large space: around the best, and anywhere."""
         near = self.space.mutate_many(np.repeat(self._best(_PARENTS), _CHILDREN, axis=0), self._rng)
         far = self.space.sample_many(len(near), self._rng)
         return self._new(np.concatenate([near, self.space.mutate_many(near, self._rng), far]))
@@ -111,9 +124,15 @@ class ModelBasedSearch:
         return self.space.validated([self._architectures[i] for i in order.tolist()])
 
     def _new(self, architectures: Choices, *, every_form: bool = False) -> Choices:
-        """Return those that were neither proposed nor told, in random order; if not every form, one of each network."""
+        """Return those that were neither proposed nor told, in random order; if not every form, one of each network.
+
+        Nor forms of networks that are still running, if not every form: a surrogate that was not told of them since
+        would see in them what made it propose the first.
+        """
         space = self.space
         taken = np.isin(space.identity_many(architectures), np.fromiter(self._taken, np.int64, len(self._taken)))
+        if self._running and not every_form:
+            taken |= np.isin(space.key_many(architectures), space.key_many(space.validated(self._running)))
         shuffled = architectures[self._rng.permutation(np.flatnonzero(~taken))]
         same = space.identity_many(shuffled) if every_form else space.key_many(shuffled)
         return np.asarray(shuffled[np.sort(np.unique(same, return_index=True)[1])])
@@ -124,7 +143,7 @@ class ModelBasedSearch:
         if not len(candidates):
             return []
         scores = self._scores(self.space.validated(self._architectures), np.array(self._accuracies), candidates)
-        best = np.argsort(-scores, kind="stable")[: self.batch][::-1]
+        best = np.argsort(-scores, kind="stable")[: self._batch_size()][::-1]
         return [tuple(architecture) for architecture in candidates[best].tolist()]
 
     def _next_in_queue(self) -> Architecture | None:

@@ -40,8 +40,9 @@ def do(options: argparse.Namespace) -> int:
         from nasbench.training.campaign.journal import Journal
         from nasbench.training.images import cifar10
         from nasbench.training.loop.devices import without_auto
+        from nasbench.training.verify.candidates import best_of, named
         from nasbench.training.verify.report import draw, render
-        from nasbench.training.verify.verification import best_of, failures_of, named, verify
+        from nasbench.training.verify.verification import failures_of, verify
 
     first, out = Path(options.results[0]), options.out
     if first.is_dir():

@@ -22,7 +22,7 @@ class NASBench201API(NATStopology):
             into the user's cache), or the name of a table in the cache. None looks in the cache of ``nasbench fetch``,
             then in ``TORCH_HOME``.
         verbose: Whether to print what was opened.
-        seed: Of the object's random numbers: as after ``random.seed(seed)`` in the original.
+        seed: Seed of the object's random numbers, which are those of the original after ``random.seed(seed)``.
 
     Raises:
         ValueError: As for :class:`NATStopology`.

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.errors import ConversionError, InvalidArchitectureError
-from nasbench.sources.nats.results import SPLITS, TRAININGS
+from nasbench.sources.nats.splits import SPLITS, TRAININGS
 from nasbench.sources.readers.csv_lines import csv_lines, number
 from nasbench.sources.readers.raw_file import opened
 from nasbench.spaces.nb201 import NB201

@@ -231,6 +231,11 @@ class SearchSpace:
         """Return ``first`` with one contiguous stretch of ``second``: two-point crossover.
 
         The two cuts are drawn uniformly from the ``decisions + 1`` places, so the stretch may be empty or whole.
+
+        Args:
+            first: One parent.
+            second: The other.
+            rng: Draws the cuts.
         """
         places = len(self.choices) + 1
         a, b = int(rng.random() * places), int(rng.random() * places)
@@ -264,6 +269,11 @@ class SearchSpace:
 
     def crossover_many(self, first: ArrayLike, second: ArrayLike, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Cross each row of ``first`` with the same row of ``second`` as :meth:`crossover` does.
+
+        Args:
+            first: Parents, shape (n, decisions).
+            second: As many others.
+            rng: Draws the cuts.
 
         Raises:
             InvalidArchitectureError: The two have different lengths.

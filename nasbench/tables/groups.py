@@ -80,11 +80,25 @@ def sha256_of(values: NDArray[Any]) -> str:
 
 
 def refuse(path: str, place: str, expected: str, found: str) -> NoReturn:
-    """Raise the TableFileError for something in a file that is not what it should be."""
+    """Raise the TableFileError for something in a file that is not what it should be.
+
+    Args:
+        path: The file.
+        place: Where in it.
+        expected: What should be there.
+        found: What is there.
+    """
     raise TableFileError(f"{path}: at {place}: expected {expected}, found {found}.")
 
 
 def compare_digests(path: str, place: str, expected: str, actual: str) -> None:
-    """Refuse what was altered after its digest was written."""
+    """Refuse what was altered after its digest was written.
+
+    Args:
+        path: The file.
+        place: Where in it.
+        expected: The digest in the file.
+        actual: The digest of what is there.
+    """
     if actual != expected:
         refuse(path, place, f"the digest {expected[:16]}… that was written with it", f"{actual[:16]}…")

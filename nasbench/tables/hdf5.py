@@ -150,8 +150,8 @@ def read_arrays(file: h5py.File, *, depth: int = 12, largest: int | None = None)
 
     Args:
         file: What :func:`open_file` opened.
-        depth: Of groups within groups, at most.
-        largest: Bytes of all arrays together, at most: deflate can make a thousand times of what the file has.
+        depth: How many groups may lie within each other.
+        largest: How many bytes all arrays together may have: deflate can make a thousand times of what the file has.
 
     Raises:
         StorageError: There is a link, anything but groups and plain numbers, an array that the file cannot hold, or two

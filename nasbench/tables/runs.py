@@ -18,9 +18,12 @@ def present(values: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def of_run(values: NDArray[Any], info: ColumnInfo, run: int | None) -> NDArray[np.float64]:
-    """Return one run, or the mean over the recorded ones, of stored values: all axes but the last, which is the runs.
+    """Return one run of stored values, or the mean over the recorded ones; nan where there is none.
 
-    Accuracies become fractions; nan where there is nothing.
+    Args:
+        values: As they are stored; the last axis is the runs, and the result has all others.
+        info: Their column; accuracies become fractions of its images.
+        run: The index of a run, or None for the mean.
     """
     if run is not None:
         # One stored run stands for all: the source gives the same value for every run.

@@ -113,8 +113,8 @@ class Table(Catalogue):
         Args:
             architectures: Choices, shape (n, decisions).
             metric: A metric that is recorded.
-            runs: Of each architecture the runs that count, n of them; all by default. Those that are not recorded do
-                not count; nan where none is left.
+            runs: For each architecture, the runs that count; all by default. Those that are not recorded do not count;
+                nan where none is left.
 
         Raises:
             InvalidArchitectureError: As for :meth:`rows`.

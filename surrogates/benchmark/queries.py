@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,18 +17,14 @@ from nasbench.spaces import SearchSpace
 from nasbench.tables.row_reader import Curve
 from nasbench.tables.table import Table
 from nasbench.types import Architecture, Fidelity, Metrics, Origin
+from surrogates.benchmark.answers import Answers
 from surrogates.benchmark.saved import Saved, load
 from surrogates.benchmark.surrogate import ACCURACIES, About, Surrogate
-from surrogates.models.draws import WINDOW
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 _NAN = float("nan")
-_ENUMERABLE = 2**16
-"""Spaces of up to so many architectures are predicted whole, once."""
-_RUNS = 1000
-_MASK = 2**64 - 1
 
 
 def open_surrogate(folder: str, dataset: str | None = None) -> SurrogateBenchmark:
@@ -74,7 +69,13 @@ class SurrogateBenchmark(SingleMetrics):
 
     @classmethod
     def unsaved(cls, surrogate: Surrogate, rows: NDArray[np.int64], table: Table) -> SurrogateBenchmark:
-        """Return the benchmark of a surrogate that has no folder yet: it cannot be pickled, and has no digest."""
+        """Return the benchmark of a surrogate that has no folder yet: it cannot be pickled, and has no digest.
+
+        Args:
+            surrogate: What predicts.
+            rows: The rows of the table that it was fitted to.
+            table: Its table.
+        """
         benchmark = cls.__new__(cls)
         benchmark.folder = "unsaved"
         about = {"name": table.name, "dataset": table.dataset, "digest": table.digest, "source": table.source}
@@ -102,7 +103,7 @@ class SurrogateBenchmark(SingleMetrics):
         self._epochs: dict[int, tuple[int, ...]] = {}
         for fidelity in self.fidelities:
             self._epochs[fidelity.schedule] = (*self._epochs.get(fidelity.schedule, ()), fidelity.epoch)
-        self._answers: dict[Architecture, _Answers] = {}
+        self._answers = Answers(saved.surrogate, self.space)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return SurrogateBenchmark, (self.folder,)
@@ -147,13 +148,18 @@ class SurrogateBenchmark(SingleMetrics):
     ) -> Sequence[int]:
         """Return the indexes of the runs that can be drawn.
 
+        Args:
+            architecture: As for :meth:`query`.
+            schedule: As for :meth:`query`.
+            epoch: As for :meth:`query`.
+
         Raises:
             InvalidArchitectureError: It is no architecture of the space.
             NotRecordedError: There is no such schedule or epoch.
         """
-        self._of(architecture)
+        self._answers.of(architecture)
         self._fidelity(schedule, epoch)
-        return range(self._run_count)
+        return range(self._answers.run_count)
 
     def query(
         self,
@@ -176,23 +182,23 @@ class SurrogateBenchmark(SingleMetrics):
             NotRecordedError: There is no such schedule, epoch or run.
         """
         fidelity = self._fidelity(schedule, epoch)
-        if run is not None and (isinstance(run, bool) or run not in range(self._run_count)):
-            raise NotRecordedError(f"{self.name} has {self._run_count:,} runs, from 0 on, not run {run!r}.")
-        answers = self._of(architecture)
+        if run is not None and (isinstance(run, bool) or run not in range(self._answers.run_count)):
+            raise NotRecordedError(f"{self.name} has {self._answers.run_count:,} runs, from 0 on, not run {run!r}.")
+        answer = self._answers.of(architecture)
         columns, at = self._places[fidelity]
         if run is None:
-            means = answers.accuracies
+            means = answer.accuracies
             values = [_NAN if column is None else float(means[column]) for column in columns]
         else:
-            values = self._drawn(answers, int(run), columns)
+            values = self._answers.drawn(answer, int(run), columns)
         return Metrics(
             values[0],
             values[1],
             values[2],
-            training_time=_NAN if at is None else float(answers.seconds[at]),
+            training_time=_NAN if at is None else float(answer.seconds[at]),
             latency=_NAN,
-            parameters=answers.parameters,
-            flops=answers.flops,
+            parameters=answer.parameters,
+            flops=answer.flops,
             schedule=fidelity.schedule,
             epoch=fidelity.epoch,
             run=run,
@@ -210,7 +216,7 @@ class SurrogateBenchmark(SingleMetrics):
         columns = sorted((f.epoch, i) for (name, f), i in self._column.items() if name == metric and f.schedule == last)
         if not columns:
             raise NotRecordedError(str(unknown_name(f"accuracy of {self.name}:", metric, self.metrics)))
-        accuracies = self._of(architecture).accuracies
+        accuracies = self._answers.of(architecture).accuracies
         return Curve(tuple(epoch for epoch, _ in columns), accuracies[[i for _, i in columns]])
 
     def means(
@@ -225,7 +231,7 @@ class SurrogateBenchmark(SingleMetrics):
         Args:
             architectures: Choices, shape (n, decisions).
             metric: An accuracy that is predicted there.
-            runs: Of each architecture the drawn runs whose mean is taken, nan where there are none; by default the
+            runs: For each architecture, the drawn runs whose mean is taken, nan where there are none; by default the
                 mean that all of them are drawn around.
 
         Raises:
@@ -235,13 +241,11 @@ class SurrogateBenchmark(SingleMetrics):
         column = self._last(metric)
         choices = self.space.validated(architectures)
         if runs is not None:
-            answers = [self._of(tuple(row)) for row in choices.tolist()]
-            drawn = [[self._drawn(one, run, [column])[0] for run in of] for one, of in zip(answers, runs, strict=True)]
+            of, draw = self._answers.of, self._answers.drawn
+            answers = [of(tuple(row)) for row in choices.tolist()]
+            drawn = [[draw(one, run, [column])[0] for run in asked] for one, asked in zip(answers, runs, strict=True)]
             return np.array([np.mean(values) if values else _NAN for values in drawn], np.float64)
-        if self._all is not None:
-            return np.asarray(self._all[0][self.space.codes(choices), column])
-        self._learn(choices)
-        return np.array([self._answers[tuple(row)].accuracies[column] for row in choices.tolist()], np.float64)
+        return self._answers.means(choices, column)
 
     def predictions(self, architectures: ArrayLike, metric: str = "validation_accuracy") -> NDArray[np.float64]:
         """Return what is predicted without residuals: the best guess for each architecture, shape (n,).
@@ -259,7 +263,8 @@ class SurrogateBenchmark(SingleMetrics):
             NotRecordedError: The metric is not predicted at the last epoch of the longest schedule.
         """
         column = self._last(metric)
-        return None if self._all is None else float(self._all[0][:, column].max())
+        everything = self._answers.everything
+        return None if everything is None else float(everything[0][:, column].max())
 
     def count(self, architecture: Architecture | str, metric: str) -> float:
         """Return parameters or flops of one architecture.
@@ -288,103 +293,3 @@ class SurrogateBenchmark(SingleMetrics):
             known = ", ".join(f"schedule {schedule}: {len(each)} epochs" for schedule, each in self._epochs.items())
             raise NotRecordedError(f"{self.name} predicts {known}; not schedule {schedule}, epoch {epoch}.")
         return Fidelity(schedule, int(epoch or 0))
-
-    @cached_property
-    def _run_count(self) -> int:
-        return 1 if self._surrogate.runs_ is None else _RUNS
-
-    @cached_property
-    def _all(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-        """Predictions of the whole space, by code: accuracies and seconds; None where it is too large."""
-        if self.space.constrained or self.space.size > _ENUMERABLE:
-            return None
-        everything = self.space.decode(np.arange(self.space.size))
-        return self._surrogate.plausible(everything), self._surrogate.seconds(everything)
-
-    def _of(self, architecture: Architecture | str) -> _Answers:
-        answers = self._answers.get(architecture)  # type: ignore[arg-type]
-        if answers is None:
-            known = self.space.parse(architecture) if isinstance(architecture, str) else self.space.check(architecture)
-            self._learn(np.array([known], np.uint8))
-            answers = self._answers[known]
-        return answers
-
-    def _learn(self, choices: NDArray[np.uint8]) -> None:
-        """Predict those that were not asked for yet, all at once; of a small space all there are."""
-        if self._all is not None and not self._answers:
-            choices = self.space.decode(np.arange(self.space.size))
-        new = choices[[tuple(row) not in self._answers for row in choices.tolist()]]
-        if not len(new):
-            return
-        if self._all is None:
-            accuracies, seconds = self._surrogate.plausible(new), self._surrogate.seconds(new)
-        else:
-            codes = self.space.codes(new)
-            accuracies, seconds = self._all[0][codes], self._all[1][codes]
-        costs = self._surrogate.about.costs
-        counts = [
-            formula(new).tolist() if name in costs else [None] * len(new)
-            for name, formula in (("parameters", self.space.parameters_many), ("flops", self.space.flops_many))
-        ]
-        identities = self.space.identity_many(new).tolist()
-        rows = zip(
-            map(tuple, new.tolist()),
-            accuracies,
-            seconds,
-            *counts,
-            identities,
-            *self._noise(accuracies[:, 0]),
-            strict=True,
-        )
-        for architecture, *values in rows:
-            self._answers[architecture] = _Answers(*values)
-
-    def _noise(self, levels: NDArray[np.float64]) -> Iterator[list[Any]]:
-        """Yield what runs at these levels are drawn from: where kept runs start, deviations, and limits."""
-        runs = self._surrogate.runs_
-        if runs is None:
-            yield from [[0] * len(levels)] * 3
-        else:
-            yield runs.window(levels)[0].tolist()
-            yield np.where(self._surrogate.is_still(levels), 0, runs.spread_.at(levels)).tolist()
-            yield runs.limit(levels).tolist()
-
-    def _drawn(self, answers: _Answers, run: int, columns: Sequence[int | None]) -> list[float]:
-        """Return some accuracies of one run: those of the mean, and the difference of a kept run."""
-        runs, deviation = self._surrogate.runs_, answers.deviation
-        means = answers.accuracies
-        if runs is None or not deviation:
-            return [_NAN if column is None else float(means[column]) for column in columns]
-        chosen = answers.start + _mixed(self._surrogate.salt ^ (answers.identity * _RUNS + run)) % min(
-            WINDOW, len(runs.levels_)
-        )
-        difference = runs.rows_[chosen]
-        first = difference[0] * deviation
-        if first > answers.limit:
-            deviation *= answers.limit / first
-        return [
-            _NAN if column is None else min(max(float(means[column] + deviation * difference[column]), 0.0), 1.0)
-            for column in columns
-        ]
-
-
-class _Answers(NamedTuple):
-    accuracies: NDArray[np.float64]
-    seconds: NDArray[np.float64]
-    parameters: int | None
-    flops: int | None
-    identity: int
-    start: int
-    """The first of the kept runs that one is drawn from."""
-    deviation: float
-    """Standard deviation of runs, in the first accuracy; zero where all are the same."""
-    limit: float
-    """How far above the mean the first accuracy of a run may lie."""
-
-
-def _mixed(number: int) -> int:
-    """Return one number as :func:`surrogates.models.draws.mixed` does, at a tenth of what an array of one takes."""
-    number = (number + 0x9E3779B97F4A7C15) & _MASK
-    number = (number ^ number >> 30) * 0xBF58476D1CE4E5B9 & _MASK
-    number = (number ^ number >> 27) * 0x94D049BB133111EB & _MASK
-    return number ^ number >> 31

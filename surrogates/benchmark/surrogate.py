@@ -62,8 +62,8 @@ class Surrogate:
 
     Attributes:
         main_: The model of the first column.
-        offsets_: Of the other columns, as distances from the first.
-        times_: Of the logarithms of training times.
+        offsets_: The model of the other columns, as distances from the first.
+        times_: The model of the logarithms of training times.
         runs_: By how much runs differ from the mean over runs, in all columns, at the level of that mean. They are
             enlarged by sqrt(r / (r - 1)), because the mean of r runs leans towards each of them. None where no training
             architecture has two runs that differ.

@@ -10,26 +10,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
-from sklearn.tree import DecisionTreeRegressor
+from sklearn import config_context
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
 from sklearn.tree._tree import Tree
+from sklearn.utils import check_random_state
 
 from surrogates.models.ranked import Floats, RankedRegressor, State, numbers
 
 
 class _Forest(RankedRegressor):
-    _KIND: Any
-
     def __init__(self, *, trees: int = 300, features: float = 0.5, random_state: int | None = None) -> None:
         self.trees = trees
         self.features = features
         self.random_state = random_state
-
-    def _fit_ranks(self, X: Floats, z: Floats) -> None:
-        forest = self._KIND(
-            n_estimators=self.trees, max_features=self.features, n_jobs=1, random_state=self.random_state
-        ).fit(X.astype(np.float32), z)
-        self.trees_ = [tree.tree_ for tree in forest.estimators_]
 
     def _state(self) -> State:
         def joined(name: str) -> NDArray[Any]:
@@ -102,11 +96,18 @@ class RandomForest(_Forest):
         random_state: Of samples and features.
     """
 
-    _KIND = RandomForestRegressor
+    def _fit_ranks(self, X: Floats, z: Floats) -> None:
+        forest = RandomForestRegressor(
+            n_estimators=self.trees, max_features=self.features, n_jobs=1, random_state=self.random_state
+        ).fit(X.astype(np.float32), z)
+        self.trees_ = [tree.tree_ for tree in forest.estimators_]
 
 
 class ExtraTrees(_Forest):
     """Trees on all labels, each split the best of random thresholds of a random part of the features.
+
+    They are those of scikit-learn's ``ExtraTreesRegressor`` to the bit, grown without it: it takes a third longer,
+    and half as long again for few labels.
 
     Args:
         trees: Number of trees.
@@ -114,4 +115,14 @@ class ExtraTrees(_Forest):
         random_state: Of thresholds and features.
     """
 
-    _KIND = ExtraTreesRegressor
+    def _fit_ranks(self, X: Floats, z: Floats) -> None:
+        if self.trees < 1 or not 0 < self.features <= 1:
+            raise ValueError(f"trees must be 1 or more and features in (0, 1], got {self.trees} and {self.features}.")
+        narrow, states = X.astype(np.float32), check_random_state(self.random_state)
+        with config_context(skip_parameter_validation=True):
+            self.trees_ = [
+                ExtraTreeRegressor(max_features=self.features, random_state=states.randint(np.iinfo(np.int32).max))
+                .fit(narrow, z, check_input=False)
+                .tree_
+                for _ in range(self.trees)
+            ]

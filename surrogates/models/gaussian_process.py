@@ -17,7 +17,7 @@ from sklearn.utils import check_random_state
 
 from surrogates.models.ranked import Floats, RankedRegressor, State, numbers, positive, shaped
 
-_JITTER = 1e-6
+JITTER = 1e-6
 _BLOCK = 4096
 """Rows that are predicted at once: their kernel matrix stays small."""
 _STEP, _FARTHEST = 2.0**-16, 2.0**6
@@ -83,7 +83,7 @@ class GroupedGaussianProcess(RankedRegressor):
     def _condition(self, z: Floats) -> None:
         self._z = z
         kernel = self._kernel(self._fitted, self._fitted)
-        kernel[np.diag_indices_from(kernel)] += self.weights_[-1] + _JITTER
+        kernel[np.diag_indices_from(kernel)] += self.weights_[-1] + JITTER
         self._factor: Floats = cholesky(kernel, lower=True)
         self._solved: Floats = cho_solve((self._factor, True), z)
 
@@ -180,7 +180,7 @@ def _learnt(kernels: list[Floats], z: Floats, iterations: int) -> Floats:
 
     def loss(logarithms: Floats) -> tuple[float, Floats]:
         weights = np.exp(logarithms)
-        covariance = (weights[-1] + _JITTER) * identity
+        covariance = (weights[-1] + JITTER) * identity
         for weight, kernel in zip(weights, kernels, strict=False):
             covariance += weight * kernel
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from typing import Any
@@ -96,6 +97,80 @@ def test_forms_of_one_network_that_share_a_row_are_one(name):
     assert np.median(sizes[30:]) > 2 * np.median(sizes[:10]), "it does not climb"
 
 
+class Indifferent(ModelBasedSearch):
+    """Every candidate is worth the same."""
+
+    def _scores(self, known, accuracies, candidates):
+        return np.zeros(len(candidates))
+
+
+def late(searcher: Any, workers: int, n: int) -> list[Architecture]:
+    """Ask n times, and tell in random order what is out, so many at a time; return what was asked for."""
+    rng, out, asked = np.random.default_rng(0), [], []
+    for _ in range(n):
+        asked.append(searcher.ask().architecture)
+        out.append(asked[-1])
+        if len(out) == workers:
+            architecture = out.pop(int(rng.integers(workers)))
+            searcher.tell(Trial(architecture), depth(architecture))
+    return asked
+
+
+@pytest.mark.parametrize("name", SEARCHERS)
+def test_with_eight_trials_out_nothing_is_asked_for_twice(name):
+    asked = late(make(name, NB201(), 4), 8, 60)
+    assert len({*asked}) == 60
+    assert np.mean([*map(depth, asked[40:])]) > np.mean([*map(depth, asked[:10])]) + 0.02, "it does not climb"
+
+
+@pytest.mark.parametrize("name", ["gp_expected_improvement", "tree_confidence_bound"])
+def test_no_two_forms_of_one_network_are_out_at_once(name):
+    """Both have the same features, so that a surrogate that was told nothing since would ask for the second too."""
+    space = NB201()
+    searcher = make(name, space, 2, initial=5)
+    for _ in range(5):
+        trial = searcher.ask()
+        searcher.tell(trial, 1 - depth(trial.architecture))  # the best networks are empty, and have the most forms
+    networks = [space.key(searcher.ask().architecture) for _ in range(8)]
+    assert len({*networks}) == 8
+
+
+def test_a_network_that_was_told_may_come_in_another_form():
+    """In NAS-Bench-201 each has an accuracy of its own."""
+    forms = [(0, 0, i, 0, 3, 0) for i in range(3)]  # of which nothing reaches the output
+    assert len({NB201().key(cell) for cell in forms}) == 1
+    searcher = Indifferent(NB201(), 0, 2, 1)
+    out = searcher.ask()
+    others = searcher._new(np.array([out.architecture, *forms], np.uint8))
+    assert len(others) == 1
+    searcher._running = [forms[0]]
+    assert not len(searcher._new(np.array(forms, np.uint8)))
+    assert len(searcher._new(np.array(forms, np.uint8), every_form=True)) == 3
+    searcher.tell(Trial(forms[0]), 0.5)
+    assert [tuple(row) for row in searcher._new(np.array(forms, np.uint8)).tolist()] in ([forms[1]], [forms[2]])
+
+
+@pytest.mark.parametrize("name", SEARCHERS)
+def test_goes_on_from_a_pickle_with_the_same_trials(name):
+    searcher = make(name, NB201(), 4)
+    late(searcher, 3, 30)
+    copy = pickle.loads(pickle.dumps(searcher))
+    assert late(searcher, 3, 20) == late(copy, 3, 20)
+
+
+def test_batches_of_trees_grow_with_what_is_known():
+    """With a tenth, and two at least: the forest is grown for 2 of 15, of 20, for 3 of 30, and so on."""
+    searcher = make("tree_confidence_bound", NB201(), 0)
+    sizes = []
+    for n in (5, 15, 20, 30, 47, 100):
+        while len(searcher._architectures) < n:
+            trial = searcher.ask()
+            searcher.tell(trial, depth(trial.architecture))
+        searcher._queue.clear()
+        sizes.append(len(searcher._best_candidates()))
+    assert sizes == [2, 2, 2, 3, 4, 10]
+
+
 class Tiny(NB201):
     """The first 125 architectures of NAS-Bench-201."""
 
@@ -115,13 +190,6 @@ def test_finds_what_is_left_and_goes_on_when_nothing_is(name):
         searcher.tell(Trial(asked[-1]), 0.5)
     assert set(asked[:3]) == set(everything[-3:])
     assert all(space.is_valid(architecture) for architecture in asked)
-
-
-class Indifferent(ModelBasedSearch):
-    """Every candidate is worth the same."""
-
-    def _scores(self, known, accuracies, candidates):
-        return np.zeros(len(candidates))
 
 
 def test_chance_decides_between_equal_scores():
@@ -166,6 +234,12 @@ def test_beats_random_search(name):
 def test_refuses_settings_that_make_no_sense(name, arguments, message):
     with pytest.raises(ValueError, match=message):
         make(name, NB201(), 0, **arguments)
+
+
+@pytest.mark.parametrize("name", ["gp_expected_improvement", "tree_confidence_bound"])
+def test_refuses_to_learn_again_when_less_is_known(name):
+    with pytest.raises(ValueError, match=r"growth .*negative.*got .*-0\.1"):
+        make(name, NB201(), 0, growth=-0.1)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nasbench.sources.nats.results import SPLITS, TRAININGS
+from nasbench.sources.nats.splits import SPLITS, TRAININGS
 from nasbench.spaces.nb201 import NB201
 from nasbench.tables import Column, DatasetContent, TableContent, write
 

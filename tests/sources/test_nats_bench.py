@@ -312,9 +312,9 @@ def test_names_without_zeros_in_front(folder, tmp_path):
     assert columns_of(convert(tmp_path)) == columns_of(convert(folder))
 
 
-def test_workers_do_not_change_the_result(folder, tmp_path):
-    for workers in (1, 2):
-        tables.write(tmp_path / f"{workers}.h5", convert(folder, workers=workers))
+def test_processes_do_not_change_the_result(folder, tmp_path):
+    for processes in (1, 2):
+        tables.write(tmp_path / f"{processes}.h5", convert(folder, processes=processes))
     assert (tmp_path / "1.h5").read_bytes() == (tmp_path / "2.h5").read_bytes()
 
 
@@ -489,10 +489,10 @@ def test_files_that_are_missing_or_too_many(broken, folder, tmp_path):
         convert(broken("032768.pickle.pbz2", data))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_an_error_names_its_file_whatever_the_number_of_workers(broken, workers):
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_error_names_its_file_whatever_the_number_of_processes(broken, processes):
     with pytest.raises(ConversionError, match=r"000040\.pickle\.pbz2: ends before"):
-        convert(broken("000040.pickle.pbz2", b""), workers=workers)
+        convert(broken("000040.pickle.pbz2", b""), processes=processes)
 
 
 def test_truncation_anywhere_is_refused(folder, broken):

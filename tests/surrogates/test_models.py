@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -118,6 +119,25 @@ def test_the_same_architecture_may_come_twice_with_other_labels(model: RankedReg
     assert np.isfinite(mean).all()
     assert (deviation > 0).all()
     assert np.corrcoef(mean.argsort().argsort(), recorded.argsort().argsort())[0, 1] > 0.6
+
+
+def test_extra_trees_are_those_of_scikit_learn() -> None:
+    features, labels = problem(80)
+    model = ExtraTrees(trees=20, features=0.4, random_state=7).fit(features, labels)
+    peer = ExtraTreesRegressor(n_estimators=20, max_features=0.4, random_state=7)
+    peer.fit(features.astype(np.float32), model.ranks_.quantiles)
+    others, _ = problem(50, seed=1)
+    each = np.array([tree.predict(others.astype(np.float32)) for tree in peer.estimators_])
+    for ours, theirs in zip(model.trees_, peer.estimators_, strict=True):
+        np.testing.assert_array_equal(ours.threshold, theirs.tree_.threshold)
+        np.testing.assert_array_equal(ours.value, theirs.tree_.value)
+    np.testing.assert_allclose(model.predict_ranks(others)[0], each.mean(axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("trees", "features"), [(0, 0.5), (5, 0.0), (5, 1.5)])
+def test_extra_trees_refuse_what_no_forest_has(trees: int, features: float) -> None:
+    with pytest.raises(ValueError, match=r"trees must be 1 or more and features in \(0, 1\], got"):
+        ExtraTrees(trees=trees, features=features).fit(*problem(20))
 
 
 def test_a_process_takes_the_mean_of_equal_rows() -> None:

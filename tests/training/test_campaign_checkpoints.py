@@ -21,7 +21,8 @@ from nasbench.training.campaign.journal import Journal, Setting
 from nasbench.training.live import LiveBenchmark
 from nasbench.training.loop import checkpoint
 from nasbench.training.loop.train import Training
-from nasbench.training.verify.verification import named, verify
+from nasbench.training.verify.candidates import named
+from nasbench.training.verify.verification import verify
 
 JOB = job(4)._replace(images=digits(256))
 SETTING = Setting.of(JOB.space, JOB.recipe, JOB.images, JOB.epochs)

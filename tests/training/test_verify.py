@@ -32,8 +32,10 @@ from nasbench.training.images import Images, Split
 from nasbench.training.images.base import collect
 from nasbench.training.loop.train import Training
 from nasbench.training.recipes import RECIPES, recipe_for
+from nasbench.training.verify.candidates import best_of, named
+from nasbench.training.verify.judgement import student
 from nasbench.training.verify.report import draw, render
-from nasbench.training.verify.verification import best_of, failures_of, named, student, verify
+from nasbench.training.verify.verification import failures_of, verify
 from nasbench.types import Architecture, Budget, Fidelity
 
 RECIPE = RECIPES["conv5"]

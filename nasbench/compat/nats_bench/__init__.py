@@ -55,7 +55,7 @@ def create(
         search_space: ``tss`` or ``topology``, ``sss`` or ``size``.
         fast_mode: Kept as an attribute; a table is always read as it is needed.
         verbose: Whether to print what was opened.
-        seed: Of the object's random numbers: as after ``random.seed(seed)`` in the original.
+        seed: Seed of the object's random numbers, which are those of the original after ``random.seed(seed)``.
 
     Raises:
         ValueError: The search space is none of these, or as for :class:`NASBenchMetaAPI`.

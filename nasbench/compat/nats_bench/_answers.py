@@ -83,7 +83,13 @@ def information_lines(results: ArchResults, extra_info: Any, *, test_of_25k: boo
 
 
 def remap_dataset_set_names(dataset: str, metric_on_set: str, verbose: bool = False) -> tuple[str, str]:
-    """Return data set and set that ``valid`` and ``test`` mean; other names stay as they are."""
+    """Return data set and set that ``valid`` and ``test`` mean; other names stay as they are.
+
+    Args:
+        dataset: What the data set is called in searches.
+        metric_on_set: The name of a set.
+        verbose: Ignored; the original prints what it changes.
+    """
     named = {
         ("cifar10", "valid"): ("cifar10-valid", "x-valid"),
         ("cifar10", "test"): ("cifar10", "ori-test"),

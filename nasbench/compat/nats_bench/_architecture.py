@@ -227,6 +227,11 @@ class ArchResults:
 def chosen(seeds: list[int], is_random: bool | int, rng: random.Random) -> int | None:
     """Return the seed that ``is_random`` asks for: one drawn at random, None for the mean over all, or itself.
 
+    Args:
+        seeds: Those that there are.
+        is_random: True, False or a seed.
+        rng: Draws among the seeds.
+
     Raises:
         ValueError: It is none of the seeds, or neither a truth value nor a whole number.
     """

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nasbench.compat.nats_bench._trainings import DATASETS, ArchivedTrainings, NotInTableError
 from nasbench.errors import InvalidArchitectureError
-from nasbench.sources.nats.results import TRAININGS
+from nasbench.sources.nats.splits import TRAININGS
 from nasbench.spaces.nats_sss import CHANNELS, NatsSSS
 from nasbench.spaces.nb201 import NB201, OPERATIONS
 from nasbench.tables import TableFile

@@ -55,6 +55,11 @@ class Details(OpenedTable):
     def query_by_index(self, arch_index: int, dataname: str | None = None, hp: str | int = "12") -> Any:
         """Return all trainings of an architecture, or those on one data set by seed.
 
+        Args:
+            arch_index: The official index of the architecture.
+            dataname: The data set; all by default.
+            hp: The schedule.
+
         Raises:
             ValueError: As for :meth:`query_meta_info_by_index`, or there is no such data set.
             TypeError: The index is no number.
@@ -69,6 +74,11 @@ class Details(OpenedTable):
     def get_cost_info(self, index: int, dataset: str, hp: str | int = "12") -> dict[str, Any]:
         """Return means: millions of ``flops`` (multiply-accumulates) and ``params``, seconds of all else.
 
+        Args:
+            index: The official index of an architecture.
+            dataset: ``cifar10-valid``, ``cifar10``, ``cifar100`` or ``ImageNet16-120``.
+            hp: The schedule.
+
         Raises:
             ValueError: The index is out of range or not in the table, or there is no such schedule.
             KeyError: There is no such data set.
@@ -80,6 +90,11 @@ class Details(OpenedTable):
 
     def get_latency(self, index: int, dataset: str, hp: str | int = "12") -> float | None:
         """Return the mean seconds of a forward pass; None where they were not measured.
+
+        Args:
+            index: The official index of an architecture.
+            dataset: ``cifar10-valid``, ``cifar10``, ``cifar100`` or ``ImageNet16-120``.
+            hp: The schedule.
 
         Raises:
             ValueError: The index is out of range or not in the table, or there is no such schedule.
@@ -105,6 +120,12 @@ class Details(OpenedTable):
 
     def get_net_param(self, index: Any, dataset: str, seed: int | None, hp: str | int = "12") -> Any:
         """Return the trained weights of a seed, or of all by seed: None, since tables have no weights.
+
+        Args:
+            index: Anything that :meth:`query_index_by_arch` takes.
+            dataset: ``cifar10-valid``, ``cifar10``, ``cifar100`` or ``ImageNet16-120``.
+            seed: The seed of a training, or None for all.
+            hp: The schedule.
 
         Raises:
             ValueError: There is no such architecture, schedule or training.

@@ -106,7 +106,14 @@ def pickle_load(file_path: str | os.PathLike[str], ext: str = ".pbz2") -> Any:
 
 
 def pickle_save(obj: Any, file_path: str | os.PathLike[str], ext: str = ".pbz2", protocol: int = 4) -> None:
-    """Write a packed pickle, as the original does: ``file_path`` plus the extension."""
+    """Write a packed pickle, as the original does: ``file_path`` plus the extension.
+
+    Args:
+        obj: What is pickled.
+        file_path: The file, without its last extension.
+        ext: The extension.
+        protocol: As for ``pickle.dump``.
+    """
     with replacing(os.fspath(file_path) + ext) as temporary, bz2.open(temporary, "wb") as file:
         pickle.dump(obj, file, protocol)
 

@@ -61,7 +61,7 @@ class EpochValues(Mapping[Any, float]):
 class ResultsCount:
     """One training: its curves in percent and seconds, by epoch from 0.
 
-    The arguments are those of the original. Of a table, the curves are mappings that read when they are asked.
+    The arguments are those of the original. The curves of a table are mappings that read when they are asked.
     """
 
     def __init__(

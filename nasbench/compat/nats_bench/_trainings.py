@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.errors import NotRecordedError, TableFileError
-from nasbench.sources.nats.results import SPLITS, TRAININGS
+from nasbench.sources.nats.splits import SPLITS, TRAININGS
 from nasbench.tables import ColumnInfo, missing_value
 from nasbench.tables.runs import patterns_of
 
@@ -48,7 +48,7 @@ class Point:
 
     Args:
         counts: Correctly classified images, shape (n, runs).
-        images: Of how many.
+        images: How many images were classified.
         losses: Shape (n, runs).
         seconds: Row and run to the seconds of this epoch and of all so far.
     """
@@ -93,7 +93,13 @@ class Point:
 
 
 class ArchivedTrainings:
-    """All trainings of a table on one data set with one schedule; columns are read when they are needed."""
+    """All trainings of a table on one data set with one schedule; columns are read when they are needed.
+
+    Args:
+        archive: The table.
+        dataset: The data set, by the name of NATS-Bench.
+        hp: The schedule.
+    """
 
     def __init__(self, archive: Archive, dataset: str, hp: str) -> None:
         self._archive, self.dataset, self.hp = archive, dataset, hp
@@ -167,7 +173,15 @@ class ArchivedTrainings:
         return self._points[key]
 
     def value(self, split: str, quantity: str, epoch: int, row: int, run: int) -> float | None:
-        """Return one number: ``loss``, seconds (``time``), or ``accuracy`` or ``top5_accuracy`` in percent."""
+        """Return one number: ``loss``, seconds (``time``), or ``accuracy`` or ``top5_accuracy`` in percent.
+
+        Args:
+            split: The set.
+            quantity: What is asked for.
+            epoch: From 0.
+            row: The row of the architecture.
+            run: The index of the repeated training.
+        """
         if quantity == "time":
             seconds = self.clock(split, epoch)[0](row, run)
             return seconds if seconds == seconds else None

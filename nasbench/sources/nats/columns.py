@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.sources import Progress
-from nasbench.sources.nats.results import EVERY_EPOCH, SPLITS, TRAININGS, Results, Space, completed
+from nasbench.sources.nats.results import Results
+from nasbench.sources.nats.space import Space
+from nasbench.sources.nats.splits import EVERY_EPOCH, SPLITS, TRAININGS, completed
 from nasbench.tables import Column, DatasetContent, TableContent, missing_value
 
 _ROWS = 2**10

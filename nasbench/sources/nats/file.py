@@ -8,7 +8,8 @@ from typing import IO, Any
 from nasbench.errors import ConversionError
 from nasbench.sources import Progress
 from nasbench.sources.nats.columns import tabulate
-from nasbench.sources.nats.results import Results, Space, read_results, read_space
+from nasbench.sources.nats.results import Results, read_results
+from nasbench.sources.nats.space import Space, read_space
 from nasbench.sources.readers.pickle_stream import stream_items
 from nasbench.sources.readers.safe_pickle import PLAIN_GLOBALS
 from nasbench.tables import TableContent

@@ -7,7 +7,7 @@ uncompressed zip archive with the dictionary in ``data.pkl``. It is read archite
 the table and a few of them. NATS-Bench's files hold later and more results.
 
 Schedule ``less`` has 12 epochs, ``full`` 200. Some trainings have no times; latency and times differ from run to run.
-Which raw curve becomes which column stands in :mod:`nasbench.sources.nats.results`.
+Which raw curve becomes which column stands in :mod:`nasbench.sources.nats.splits`.
 """
 
 from __future__ import annotations

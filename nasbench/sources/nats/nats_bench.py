@@ -6,7 +6,7 @@ Dong, Liu, Musial & Gabrys, "NATS-Bench: Benchmarking NAS Algorithms for Archite
 ``NATS-sss-v1_0-50262.pickle.pbz2`` is one pickle of everything. Both are read architecture by architecture, so memory
 holds the table and a few of them; only the folder's can be read by several processes.
 
-Which raw curve becomes which column stands in :mod:`nasbench.sources.nats.results`.
+Which raw curve becomes which column stands in :mod:`nasbench.sources.nats.splits`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from nasbench.errors import ConversionError
 from nasbench.sources import Progress, silent
 from nasbench.sources.nats.columns import tabulate
 from nasbench.sources.nats.file import tabulate_file
-from nasbench.sources.nats.results import Results, read_results, read_space
+from nasbench.sources.nats.results import Results, read_results
+from nasbench.sources.nats.space import read_space
 from nasbench.sources.readers.safe_pickle import PLAIN_GLOBALS, load_pickle_from
 from nasbench.system.files import checked_path
 from nasbench.tables import TableContent

@@ -20,7 +20,7 @@ def compact(
     Args:
         matrices: Upper triangular, 0 or 1, shape (n, v, v), v from two to ``vertices``.
         operations: Names, shape (n, v); those of pruned vertices may be anything.
-        names: Of the operations of interior vertices.
+        names: Those of the operations of interior vertices.
         vertices: How many vertices the result has.
 
     Returns:

@@ -11,11 +11,9 @@ vertices without edges.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,40 +23,32 @@ from nasbench.spaces.base import SearchSpace
 from nasbench.spaces.nb101 import costs
 from nasbench.spaces.nb101 import hash as hashing
 from nasbench.spaces.nb101 import matrices as matrix_forms
-from nasbench.spaces.nb101.enumerate import MAX_EDGES, VERTICES, representatives
+from nasbench.spaces.nb101.cells import (
+    EDGES,
+    NAME,
+    Cells,
+    checked,
+    fault_of,
+    prune_all,
+    pruned,
+    sources_of,
+    until_valid,
+)
+from nasbench.spaces.nb101.enumerate import VERTICES, representatives
+from nasbench.spaces.nb101.matrix import OPERATIONS, from_matrix
+from nasbench.spaces.nb101.text import choices_of, text_of
 from nasbench.types import Architecture, Graph, RandomSource
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
-EDGES = graphs.edges(VERTICES)
-"""(source, target) of each of the first 21 decisions."""
-
-_INDEX = {operation: i for i, operation in enumerate(OPERATIONS)}
-_POSITION = {edge: i for i, edge in enumerate(EDGES)}
-_NAMES = dict(zip(("conv3x3", "conv1x1", "maxpool3x3"), range(3), strict=True))
-_PATTERN = re.compile(r"((?:\d>\d,)*\d>\d) ((?:conv3x3|conv1x1|maxpool3x3)(?:,(?:conv3x3|conv1x1|maxpool3x3)){4})")
 _FLIP, _CHANGE = 1 / 7, 1 / 5
-# Labels of vertices in graphs: an operation plus one, the input, the output; 0 is no vertex.
-_INPUT, _OUTPUT = 4, 5
-# The mask of the sources of a vertex, from the bits of its incoming edges.
-_MASKS = {bits: sum(bit << x for x, bit in enumerate(bits)) for y in range(1, 7) for bits in product((0, 1), repeat=y)}
-
-
-class Cells(NamedTuple):
-    """Many pruned cells, a cell a column."""
-
-    edges: NDArray[np.uint8]
-    """Shape (21, n), 0 or 1."""
-    labels: NDArray[np.uint8]
-    """Shape (7, n)."""
 
 
 class NB101(SearchSpace):
     """The NAS-Bench-101 cell space."""
 
-    name = "nb101"
+    name = NAME
     choices = (2,) * len(EDGES) + (3,) * (VERTICES - 2)
     networks = "nasbench.training.networks.nb101:NETWORKS"
     features = "surrogates.encodings.cells101:FEATURES"
@@ -78,28 +68,7 @@ class NB101(SearchSpace):
         Raises:
             InvalidArchitectureError: This is no cell of the space; the message says why.
         """
-        before = _sources(matrix)
-        try:
-            names = [str(operation) for operation in operations]
-        except TypeError:
-            raise InvalidArchitectureError(f"expected the operations of a cell, got {operations!r}.") from None
-        if len(names) != len(before):
-            raise InvalidArchitectureError(f"{len(before)} vertices need as many operations, found {len(names)}.")
-        fault = _fault(before)
-        if fault:
-            raise InvalidArchitectureError(f"this is no cell of {self.name}: {fault}.")
-        for place, expected in ((0, "input"), (-1, "output")):
-            if names[place] != expected:
-                raise InvalidArchitectureError(f"operation {place} must be {expected!r}, it is {names[place]!r}.")
-        live, before = graphs.prune(before)
-        for name in (names[vertex] for vertex in live[1:-1]):
-            if name not in _INDEX:
-                raise InvalidArchitectureError(f"unknown operation {name!r}: expected one of {', '.join(OPERATIONS)}.")
-        # The output is vertex 6 however few there are.
-        unused = [0] * (VERTICES - len(live))
-        masks = [*before[1:-1], *unused, before[-1]]
-        bits = [mask >> x & 1 for y, mask in enumerate(masks, start=1) for x in range(y)]
-        return (*bits, *[_INDEX[names[vertex]] for vertex in live[1:-1]], *unused)
+        return from_matrix(matrix, operations)
 
     def from_cells(self, matrices: ArrayLike, operations: ArrayLike) -> NDArray[np.uint8]:
         """Return what :meth:`from_cell` does for many cells of one size, shape (n, 26).
@@ -122,7 +91,7 @@ class NB101(SearchSpace):
         Raises:
             InvalidArchitectureError: This is no architecture of the space.
         """
-        before, labels = _pruned(self.check(architecture))
+        before, labels = pruned(self.check(architecture))
         matrix = np.array([[mask >> x & 1 for mask in before] for x in range(len(before))], np.int8)
         return matrix, ["input", *[OPERATIONS[label - 1] for label in labels[1:-1]], "output"]
 
@@ -142,15 +111,7 @@ class NB101(SearchSpace):
         Raises:
             InvalidArchitectureError: The text does not follow this grammar, or the cell is not valid.
         """
-        match = _PATTERN.fullmatch(text)
-        edges = [(int(edge[0]), int(edge[2])) for edge in match[1].split(",")] if match else []
-        if match is None or not all(edge in _POSITION for edge in edges) or len(set(edges)) < len(edges):
-            raise InvalidArchitectureError(
-                f"{text!r} is no NAS-Bench-101 cell: expected edges and five operations, such as "
-                "'0>1,1>6 conv3x3,conv1x1,maxpool3x3,conv3x3,conv3x3'; vertex 0 is the input, 6 the output."
-            )
-        bits = [int(edge in edges) for edge in EDGES]
-        return self.check((*bits, *(_NAMES[name] for name in match[2].split(","))))
+        return self.check(choices_of(text))
 
     def format(self, architecture: Architecture) -> str:
         """Return the text that :meth:`parse` reads.
@@ -158,10 +119,7 @@ class NB101(SearchSpace):
         Raises:
             InvalidArchitectureError: This is no architecture of the space.
         """
-        architecture = self.check(architecture)
-        edges = ",".join(f"{a}>{b}" for (a, b), bit in zip(EDGES, architecture, strict=False) if bit)
-        names = tuple(_NAMES)
-        return f"{edges} {','.join(names[i] for i in architecture[len(EDGES) :])}"
+        return text_of(self.check(architecture))
 
     def graph(self, architecture: Architecture) -> Graph:
         """Return the pruned cell; its vertices carry the operations already.
@@ -176,7 +134,7 @@ class NB101(SearchSpace):
 
     def is_valid(self, architecture: object) -> bool:
         """Tell whether this is a choice vector whose input reaches its output over at most nine edges after pruning."""
-        return super().is_valid(architecture) and not _fault(_before(architecture))  # type: ignore[arg-type]
+        return super().is_valid(architecture) and not fault_of(sources_of(architecture))  # type: ignore[arg-type]
 
     def check(self, architecture: object) -> Architecture:
         """Return the architecture as a tuple of Python integers, or refuse it.
@@ -186,7 +144,7 @@ class NB101(SearchSpace):
         """
         if not super().is_valid(architecture):
             return super().check(architecture)
-        fault = _fault(_before(architecture))  # type: ignore[arg-type]
+        fault = fault_of(sources_of(architecture))  # type: ignore[arg-type]
         if fault:
             raise InvalidArchitectureError(f"{architecture!r} is no cell of {self.name}: {fault}.")
         return tuple(map(int, architecture))  # type: ignore[call-overload]
@@ -198,12 +156,12 @@ class NB101(SearchSpace):
             InvalidArchitectureError: As in every space, or a row is no valid cell; the message names the first one.
         """
         array = super().validated(architectures)
-        _checked(array)
+        checked(array)
         return array
 
     def valid_many(self, choices: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Tell which choice vectors, shape (n, 26), are valid cells."""
-        return _prune(choices)[1]
+        return prune_all(choices)[1]
 
     def decode(self, codes: ArrayLike) -> NDArray[np.uint8]:
         """Return the choice vectors at these positions of lexicographic order; the inverse of :meth:`codes`.
@@ -222,7 +180,7 @@ class NB101(SearchSpace):
         """
         while True:
             drawn = super().sample(rng)
-            if not _fault(_before(drawn)):
+            if not fault_of(sources_of(drawn)):
                 return drawn
 
     def mutate(self, architecture: Architecture, rng: RandomSource) -> Architecture:
@@ -236,24 +194,24 @@ class NB101(SearchSpace):
                 *[bit ^ (random() < _FLIP) for bit in architecture[: len(EDGES)]],
                 *[(o + 1 + int(random() * 2)) % 3 if random() < _CHANGE else o for o in architecture[len(EDGES) :]],
             )
-            if child != architecture and not _fault(_before(child)):
+            if child != architecture and not fault_of(sources_of(child)):
                 return child
 
     def crossover(self, first: Architecture, second: Architecture, rng: RandomSource) -> Architecture:
         """Cross two architectures until the child is valid; one of 27 draws is ``first`` itself."""
         while True:
             child = super().crossover(first, second, rng)
-            if not _fault(_before(child)):
+            if not fault_of(sources_of(child)):
                 return child
 
     def neighbors(self, architecture: Architecture) -> list[Architecture]:
         """Return the valid architectures that differ in exactly one edge or operation."""
-        return [neighbor for neighbor in super().neighbors(architecture) if not _fault(_before(neighbor))]
+        return [neighbor for neighbor in super().neighbors(architecture) if not fault_of(sources_of(neighbor))]
 
     def sample_many(self, n: int, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Draw n architectures as :meth:`sample` does, shape (n, 26)."""
         draw = super().sample_many
-        return _until_valid(draw(n, rng), lambda rows: draw(len(rows), rng))
+        return until_valid(draw(n, rng), lambda rows: draw(len(rows), rng))
 
     def mutate_many(self, architectures: ArrayLike, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Mutate each row as :meth:`mutate` does."""
@@ -266,7 +224,7 @@ class NB101(SearchSpace):
             children[~changes.any(axis=1)] = 0  # no valid cell, so that a copy is drawn again
             return children
 
-        return _until_valid(draw(np.arange(len(parents))), draw)
+        return until_valid(draw(np.arange(len(parents))), draw)
 
     def crossover_many(self, first: ArrayLike, second: ArrayLike, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Cross each row of ``first`` with the same row of ``second`` as :meth:`crossover` does.
@@ -275,7 +233,7 @@ class NB101(SearchSpace):
             InvalidArchitectureError: The two have different lengths.
         """
         a, b, cross = self.validated(first), self.validated(second), super().crossover_many
-        return _until_valid(cross(a, b, rng), lambda rows: cross(a[rows], b[rows], rng))
+        return until_valid(cross(a, b, rng), lambda rows: cross(a[rows], b[rows], rng))
 
     def neighbors_many(self, architectures: ArrayLike) -> NDArray[np.uint8]:
         """Refuse: cells have different numbers of neighbours; use :meth:`neighbors`."""
@@ -290,18 +248,18 @@ class NB101(SearchSpace):
         return self.identity(self.check(architecture))
 
     def key_many(self, architectures: ArrayLike) -> NDArray[np.int64]:
-        """Return 64-bit keys, equal exactly for isomorphic cells, shape (n,); see ``_graph.key_many``.
+        """Return 64-bit keys, equal exactly for isomorphic cells, shape (n,).
 
-        Over the whole space there are 423,624 keys, as many as official hashes and as classes of isomorphic cells, of
-        which both are invariants: neither lets two different cells coincide. The classes are counted exactly, by
-        Burnside's lemma in tests/spaces/test_nb101_enumeration.py and by canonical forms in
+        They are those of :func:`nasbench.spaces.graph.key_many`. Over the whole space there are 423,624 of them, as
+        many as official hashes and as classes of isomorphic cells: so no two different cells have one key. The classes
+        are counted exactly, by Burnside's lemma in tests/spaces/test_nb101_enumeration.py and by canonical forms in
         benchmarks/nb101_enumeration.py. Tables store these keys: they must never change.
         """
         return graphs.key_many(*self.pruned_many(architectures))
 
     def identity(self, architecture: Architecture) -> int:
         """Return :meth:`key` of what is known to be an architecture."""
-        return graphs.key(*_pruned(architecture))
+        return graphs.key(*pruned(architecture))
 
     def identity_many(self, architectures: ArrayLike) -> NDArray[np.int64]:
         """Return :meth:`key_many`: the source trained one form of each cell."""
@@ -309,7 +267,7 @@ class NB101(SearchSpace):
 
     def hash(self, architecture: Architecture) -> str:
         """Return the official hash, 32 hexadecimal digits."""
-        return hashing.hash_cell(*_pruned(self.check(architecture)))
+        return hashing.hash_cell(*pruned(self.check(architecture)))
 
     def hash_many(self, architectures: ArrayLike) -> list[str]:
         """Return the official hashes (graph_util.hash_module of the pruned cell)."""
@@ -341,81 +299,4 @@ class NB101(SearchSpace):
         Raises:
             InvalidArchitectureError: A row is no architecture of the space.
         """
-        return _checked(super().validated(architectures))
-
-
-# One cell: the mask of the sources of each vertex, as in _graph.
-
-
-def _before(architecture: Architecture) -> list[int]:
-    a = architecture
-    return [0, *[_MASKS[bits] for bits in (a[:1], a[1:3], a[3:6], a[6:10], a[10:15], a[15:21])]]
-
-
-def _sources(matrix: ArrayLike) -> list[int]:
-    """Return the masks of a well-formed adjacency matrix of any size."""
-    try:
-        array: NDArray[Any] = np.asarray(matrix)
-    except (TypeError, ValueError):
-        array = np.empty(0)
-    if array.ndim != 2 or array.shape[0] != array.shape[1] or len(array) < 2 or array.dtype.kind not in "biuf":
-        raise InvalidArchitectureError(f"the adjacency matrix must be square, of 0 and 1; found {matrix!r}.")
-    before = [0] * len(array)
-    for x, row in enumerate(array.tolist()):
-        for y, entry in enumerate(row):
-            if entry not in (0, 1):
-                raise InvalidArchitectureError(f"the adjacency matrix must hold 0 and 1 only; at {x}, {y} is {entry}.")
-            if entry and y <= x:
-                raise InvalidArchitectureError(
-                    f"the adjacency matrix must be upper triangular: the edge {x}>{y} does not lead to a later vertex."
-                )
-            before[y] |= int(entry) << x
-    return before
-
-
-def _fault(before: Sequence[int]) -> str:
-    """Say why this is no valid cell; nothing if it is one."""
-    live = graphs.kept(before)
-    if not live:
-        return "it is disconnected: no path leads from its input to its output"
-    if live.bit_count() > VERTICES:
-        return f"pruned, it has {live.bit_count()} vertices, at most {VERTICES} are allowed"
-    edges = sum([(mask & live).bit_count() for vertex, mask in enumerate(before) if live >> vertex & 1])
-    return f"pruned, it has {edges} edges, at most {MAX_EDGES} are allowed" if edges > MAX_EDGES else ""
-
-
-def _pruned(architecture: Architecture) -> tuple[list[int], list[int]]:
-    """Return the masks and labels of the pruned cell."""
-    live, before = graphs.prune(_before(architecture))
-    return before, [_INPUT, *[architecture[len(EDGES) + v - 1] + 1 for v in live[1:-1]], _OUTPUT]
-
-
-# Many cells.
-
-
-def _prune(array: NDArray[np.uint8]) -> tuple[Cells, NDArray[np.bool_]]:
-    """Return the pruned cells, and which of them are valid, shape (n,)."""
-    columns = np.ascontiguousarray(array.T)
-    edges, labels = graphs.prune_many(columns[: len(EDGES)], VERTICES)
-    labels[0] *= _INPUT
-    labels[1:-1] *= columns[len(EDGES) :] + 1
-    labels[-1] *= _OUTPUT
-    return Cells(edges, labels), (labels[0] != 0) & (edges.sum(axis=0, dtype=np.uint8) <= MAX_EDGES)
-
-
-def _checked(array: NDArray[np.uint8]) -> Cells:
-    cells, valid = _prune(array)
-    if not valid.all():
-        row = int(np.argmin(valid))
-        fault = _fault(_before(tuple(array[row].tolist())))
-        raise InvalidArchitectureError(f"row {row} is no cell of {NB101.name}: {fault}.")
-    return cells
-
-
-def _until_valid(array: NDArray[np.uint8], draw: Callable[[NDArray[np.intp]], NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """Draw rows again until all are valid cells."""
-    rows = np.flatnonzero(~_prune(array)[1])
-    while rows.size:
-        array[rows] = draw(rows)
-        rows = rows[~_prune(array[rows])[1]]
-    return array
+        return checked(super().validated(architectures))

@@ -32,7 +32,8 @@ from nasbench.training.campaign.entries import (
     text_of,
     training_of,
 )
-from nasbench.training.campaign.journal_file import VERSION, JournalFile, insert
+from nasbench.training.campaign.journal_file import JournalFile
+from nasbench.training.campaign.journal_layout import VERSION, insert
 from nasbench.training.images import Images
 from nasbench.training.loop.train import Training
 from nasbench.training.recipes import Recipe

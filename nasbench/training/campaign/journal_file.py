@@ -1,68 +1,37 @@
-"""The SQLite file of a journal: its layout, how it is made, opened, checked, and brought from version 1 to 2.
+"""The SQLite file of a journal: how it is made, opened, and checked.
 
-Every row has a checksum of what stands in it; one row holds the number of all others and the sum of their checksums, so
-that rows cannot get lost either. The layout must be to the letter the one below: no trigger, view or column of a
-stranger is ever obeyed. Version 1 had no checksums; it is read as it is, and brought to version 2 when it is written.
+Its layout must be to the letter the one of :mod:`nasbench.training.campaign.journal_layout`: triggers, views and
+columns that somebody else added are refused. A file of version 1 is read as it is, and brought to version 2 when it is
+written.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from nasbench.errors import JournalError, NasbenchError
 from nasbench.system.files import remove_left_over, temporary_path
-from nasbench.training.campaign.entries import json_of, training_of
+from nasbench.training.campaign.journal_layout import (
+    APPLICATION,
+    COLUMNS,
+    LAYOUTS,
+    VERSION,
+    added,
+    checksum_of,
+    in_memory,
+    lay_out,
+    layout_of,
+    modernise,
+    rows_of_version_1,
+)
 
-VERSION = 2
-_APPLICATION = 0x6E617362  # "nasb", where SQLite keeps whose file it is
 _PATIENCE = 60.0
 """Seconds to wait while other processes write."""
-
-_VERSION_1 = (
-    "CREATE TABLE recipes (name TEXT PRIMARY KEY, constants TEXT NOT NULL) STRICT",
-    "CREATE TABLE images (digest TEXT PRIMARY KEY, name TEXT NOT NULL, splits TEXT NOT NULL, "
-    "classes INTEGER NOT NULL,\n    side INTEGER NOT NULL) STRICT",
-    "CREATE TABLE trainings (space TEXT NOT NULL, identity INTEGER NOT NULL, architecture TEXT NOT NULL,\n"
-    "    recipe TEXT NOT NULL REFERENCES recipes, epochs INTEGER NOT NULL, seed INTEGER NOT NULL,\n"
-    "    images TEXT NOT NULL REFERENCES images, training TEXT NOT NULL, made_with TEXT NOT NULL, "
-    "finished TEXT NOT NULL,\n"
-    "    UNIQUE (space, recipe, images, epochs, identity, seed)) STRICT",
-)
-_VERSION_2 = (
-    "CREATE TABLE recipes (name TEXT PRIMARY KEY, constants TEXT NOT NULL, checksum TEXT NOT NULL) STRICT",
-    "CREATE TABLE images (digest TEXT PRIMARY KEY, name TEXT NOT NULL, splits TEXT NOT NULL, classes INTEGER NOT NULL, "
-    "side INTEGER NOT NULL, checksum TEXT NOT NULL) STRICT",
-    "CREATE TABLE trainings (space TEXT NOT NULL, identity INTEGER NOT NULL, architecture TEXT NOT NULL, "
-    "recipe TEXT NOT NULL REFERENCES recipes, epochs INTEGER NOT NULL, seed INTEGER NOT NULL, "
-    "images TEXT NOT NULL REFERENCES images, training TEXT NOT NULL, made_with TEXT NOT NULL, finished TEXT NOT NULL, "
-    "origin TEXT NOT NULL, checksum TEXT NOT NULL, "
-    "UNIQUE (space, recipe, images, epochs, identity, seed)) STRICT",
-    "CREATE TABLE total (rows INTEGER NOT NULL, checksum TEXT NOT NULL) STRICT",
-)
-_LAYOUTS = {1: _VERSION_1, 2: _VERSION_2}
-_COLUMNS = {
-    "recipes": ("name", "constants"),
-    "images": ("digest", "name", "splits", "classes", "side"),
-    "trainings": (
-        "space",
-        "identity",
-        "architecture",
-        "recipe",
-        "epochs",
-        "seed",
-        "images",
-        "training",
-        "made_with",
-        "finished",
-        "origin",
-    ),
-}
 
 
 class JournalFile:
@@ -93,7 +62,7 @@ class JournalFile:
                 connection.execute("BEGIN IMMEDIATE")
                 try:
                     if self._checked(connection) == 1:
-                        _modernise(connection)
+                        modernise(connection)
                     yield connection
                     connection.execute("COMMIT")
                 except BaseException:
@@ -111,12 +80,12 @@ class JournalFile:
             JournalError: The file is no journal, of a newer version, or damaged.
         """
         with self._errors():
-            connection = self._open_for_reading() if self.path.exists() else _in_memory({})
+            connection = self._open_for_reading() if self.path.exists() else in_memory({})
             try:
                 if self.path.exists() and self._checked(connection) == 1:
-                    rows = _rows_of_version_1(connection)
+                    rows = rows_of_version_1(connection)
                     connection.close()
-                    connection = _in_memory(rows)
+                    connection = in_memory(rows)
                 yield connection
             finally:
                 connection.close()
@@ -124,12 +93,18 @@ class JournalFile:
     def rows(self, connection: sqlite3.Connection, table: str, where: str, values: Sequence[Any]) -> Iterator[Any]:
         """Return rows of a table, each as a tuple of its columns but the checksum, which was compared.
 
+        Args:
+            connection: To this file.
+            table: ``"recipes"``, ``"images"`` or ``"trainings"``.
+            where: What follows in SQL.
+            values: Those of the places in it.
+
         Raises:
             JournalError: A row is not as it was written.
         """
-        query = f"SELECT {', '.join(_COLUMNS[table])}, checksum FROM {table} {where}"
+        query = f"SELECT {', '.join(COLUMNS[table])}, checksum FROM {table} {where}"
         for *row, checksum in connection.execute(query, tuple(values)):
-            if _checksum(table, row) != checksum:
+            if checksum_of(table, row) != checksum:
                 raise self._damaged(f"a row of {table} is not as it was written")
             yield tuple(row)
 
@@ -140,7 +115,7 @@ class JournalFile:
             raise JournalError(
                 f"{self.path}: is empty, where a journal of trainings should be: was it cut? Remove it to begin anew."
             )
-        if found != _APPLICATION:
+        if found != APPLICATION:
             raise JournalError(f"{self.path}: an SQLite file, but no journal of trainings. Choose another --journal.")
         if version > VERSION:
             raise JournalError(
@@ -155,7 +130,7 @@ class JournalFile:
 
     def _check_all(self, connection: sqlite3.Connection, version: int) -> None:
         layout = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 2").fetchall()
-        if version not in _LAYOUTS or layout != _layout(version):
+        if version not in LAYOUTS or layout != layout_of(version):
             raise self._damaged("its tables are not laid out as a journal's")
         [first] = connection.execute("PRAGMA integrity_check(1)").fetchone()
         if first != "ok":
@@ -163,9 +138,9 @@ class JournalFile:
         if version == 1:
             return
         count = total = 0
-        for table in _COLUMNS:
+        for table in COLUMNS:
             for row in self.rows(connection, table, "NOT INDEXED", ()):
-                count, total = count + 1, _plus(total, _checksum(table, row))
+                count, total = count + 1, added(total, checksum_of(table, row))
         if connection.execute("SELECT rows, checksum FROM total").fetchall() != [(count, f"{total:064x}")]:
             raise self._damaged("rows are missing, or not those that were written")
 
@@ -212,83 +187,6 @@ class JournalFile:
             raise JournalError(f"{self.path}: holds a training that cannot be read: {error}.") from None
 
 
-def insert(connection: sqlite3.Connection, table: str, row: Sequence[Any]) -> bool:
-    """Add a row, unless one of the same key is there, which stays; return whether it was new.
-
-    Args:
-        connection: In a transaction.
-        table: ``"recipes"``, ``"images"`` or ``"trainings"``.
-        row: Its columns in their order, but the checksum.
-    """
-    checksum = _checksum(table, row)
-    places = ", ".join("?" * (len(row) + 1))
-    if not connection.execute(f"INSERT OR IGNORE INTO {table} VALUES ({places})", (*row, checksum)).rowcount:
-        return False
-    [total] = connection.execute("SELECT checksum FROM total").fetchone()
-    total = _plus(int(total, 16), checksum)
-    connection.execute("UPDATE total SET rows = rows + 1, checksum = ?", (f"{total:064x}",))
-    return True
-
-
-def _checksum(table: str, row: Iterable[Any]) -> str:
-    return hashlib.sha256(json_of([table, *row]).encode()).hexdigest()
-
-
-def _plus(total: int, checksum: str) -> int:
-    """Add a checksum to the sum of those before it, in whatever order they come."""
-    return (total + int(checksum, 16)) % 2**256
-
-
-def _lay_out(connection: sqlite3.Connection, version: int = VERSION) -> None:
-    for statement in _LAYOUTS[version]:
-        connection.execute(statement)
-    if version == VERSION:
-        connection.execute("INSERT INTO total VALUES (0, ?)", (f"{0:064x}",))
-    connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-    connection.execute(f"PRAGMA user_version = {version}")
-
-
-def _layout(version: int) -> list[Any]:
-    """Return what SQLite says of the tables of a version."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    try:
-        _lay_out(connection, version)
-        return connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 2").fetchall()
-    finally:
-        connection.close()
-
-
-def _in_memory(rows: dict[str, list[Any]]) -> sqlite3.Connection:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    _lay_out(connection)
-    _fill(connection, rows)
-    return connection
-
-
-def _fill(connection: sqlite3.Connection, rows: dict[str, list[Any]]) -> None:
-    for table, found in rows.items():
-        for row in found:
-            insert(connection, table, row)
-
-
-def _rows_of_version_1(connection: sqlite3.Connection) -> dict[str, list[Any]]:
-    """Return all rows as version 2 has them, but for the checksums."""
-    rows = {table: connection.execute(f"SELECT * FROM {table} ORDER BY rowid").fetchall() for table in _COLUMNS}
-    for training in rows["trainings"]:
-        training_of(training[_COLUMNS["trainings"].index("training")])  # refuse now what could not be read later
-    rows["trainings"] = [(*row, "") for row in rows["trainings"]]
-    return rows
-
-
-def _modernise(connection: sqlite3.Connection) -> None:
-    """Bring a file of version 1 to version 2, within the transaction that is open."""
-    rows = _rows_of_version_1(connection)
-    for table in reversed(_COLUMNS):
-        connection.execute(f"DROP TABLE {table}")
-    _lay_out(connection)
-    _fill(connection, rows)
-
-
 def _make(path: Path) -> None:
     """Make an empty journal under a temporary name and give it its own: nobody ever sees half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -299,7 +197,7 @@ def _make(path: Path) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("BEGIN IMMEDIATE")
-            _lay_out(connection)
+            lay_out(connection)
             connection.execute("COMMIT")
         finally:
             connection.close()

@@ -44,7 +44,14 @@ def metric_of(benchmark: Benchmark, architectures: Sequence[Architecture]) -> st
 
 
 def said_of(benchmark: Benchmark, architectures: Sequence[Architecture], metric: str, epochs: int) -> Said:
-    """Return what a benchmark says, on the schedule of so many epochs if it has that, else on its longest."""
+    """Return what a benchmark says, on the schedule of so many epochs if it has that, else on its longest.
+
+    Args:
+        benchmark: What is verified.
+        architectures: Those that it is asked for.
+        metric: An accuracy that it knows.
+        epochs: Length of the schedule.
+    """
     longest = benchmark.fidelities[-1].schedule
     if not isinstance(benchmark, Table):
         means = benchmark.means(architectures, metric)
@@ -67,7 +74,14 @@ def said_of(benchmark: Benchmark, architectures: Sequence[Architecture], metric:
 
 
 def differs_from(benchmark: Benchmark, metric: str, job: Job, entries: Sequence[Sequence[Entry]]) -> str:
-    """Say why the benchmark's runs and ours are not of one setting, or return nothing."""
+    """Say why the benchmark's runs and ours are not of one setting, or return nothing.
+
+    Args:
+        benchmark: What is verified.
+        metric: The accuracy that is compared.
+        job: What was trained here, and how.
+        entries: Our trainings of each architecture.
+    """
     if not isinstance(benchmark, Table):
         return f"{benchmark.name} has no recorded runs"
     info = benchmark.describe().get(f"{metric}@{job.epochs}")
