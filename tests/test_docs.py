@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from _pages import install
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -40,6 +41,7 @@ def test_every_block_of_a_page_runs(page: Path, tmp_path: Path) -> None:
         sample = ROOT.parent / "shared" / "data" / place
         if sample.exists():
             (tmp_path / name).symlink_to(sample)
+    install(page, tmp_path)
     session: list[str] = []  # the Python blocks of a page go on from one another
     for language, code in blocks(page):
         assert language in ("python", "sh"), f"{page.name}: a block of {language!r} is neither run nor exempt"

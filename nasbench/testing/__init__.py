@@ -1,4 +1,4 @@
-"""Contract tests for your own search space, benchmark, table or searcher: subclass one class, give one fixture.
+"""Contract tests for your own space, benchmark, table, searcher or predictor: subclass one class, give one fixture.
 
     class TestMine(SearcherContract):
         @pytest.fixture
@@ -13,13 +13,16 @@ from nasbench.testing.benchmark import BenchmarkContract, TableContract
 from nasbench.testing.landscape import Landscape
 from nasbench.testing.searcher import MakeSearcher, SearcherContract, made
 from nasbench.testing.space import SpaceContract
+from nasbench.testing.surrogate import MakeModel, SurrogateContract
 
 __all__ = [
     "BenchmarkContract",
     "Landscape",
+    "MakeModel",
     "MakeSearcher",
     "SearcherContract",
     "SpaceContract",
+    "SurrogateContract",
     "TableContract",
     "made",
 ]

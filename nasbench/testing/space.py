@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nasbench import registry
 from nasbench.errors import InvalidArchitectureError
 from nasbench.spaces import SearchSpace
 from nasbench.testing.checks import check_architecture, global_randomness_untouched, pickled
@@ -199,6 +200,44 @@ class SpaceContract:
             assert all(isinstance(operation, str) for operation in operations)
         with pytest.raises(InvalidArchitectureError):
             space.graph(architectures[0][:-1])
+
+    def test_networks_have_the_parameters_it_says(self, space: SearchSpace, architectures: list[Architecture]) -> None:
+        """Where it names who builds its networks, these have ten outputs and as many parameters as the formula says."""
+        if not space.networks:
+            pytest.skip(f"{space.name} does not say how its networks are built")
+        torch = pytest.importorskip("torch", reason="networks are built by torch")
+        from nasbench.training.networks import build
+        from nasbench.training.recipes import networks_of
+
+        side = 8 * networks_of(space).multiple
+        for architecture in architectures[:3]:
+            with torch.device("meta"):  # shapes, without numbers
+                network = build(space, architecture, side=side)
+                logits = network.eval()(torch.zeros(2, 3, side, side))
+            assert logits.shape == (2, 10)
+            assert sum(weights.numel() for weights in network.parameters()) == space.parameters(architecture)
+
+    def test_features_are_of_the_network(self, space: SearchSpace) -> None:
+        """Where it names what predictors see: numbers in named groups, of each row alone, alike for one identity."""
+        if not space.features:
+            pytest.skip(f"{space.name} does not say what predictors see: they see its choices")
+        pytest.importorskip("sklearn", reason="features are for predictors, which need scikit-learn")
+        groups = registry.load(space.features, f"features of {space.name}").groups
+        array = space.sample_many(500, np.random.default_rng(8))
+        names, values = _joined(groups(array))
+        assert values.shape == (len(array), len(names)), "a name a column, a row an architecture"
+        assert np.isfinite(values).all()
+        for some in (array[:1], array[::-1]):
+            again = _joined(groups(some))
+            assert again[0] == names
+            np.testing.assert_allclose(again[1], values[:1] if len(some) == 1 else values[::-1], rtol=1e-12)
+        _, first, same = np.unique(space.identity_many(array), return_index=True, return_inverse=True)
+        np.testing.assert_allclose(values[first][same], values, rtol=1e-12, err_msg="two forms of one row differ")
+
+
+def _joined(groups: Any) -> tuple[list[str], Any]:
+    """Return the names and values of all groups of features side by side."""
+    return [name for names, _ in groups.values() for name in names], np.hstack([each for _, each in groups.values()])
 
 
 class _OnlyRandom:
