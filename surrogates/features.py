@@ -23,8 +23,8 @@ class Features(NamedTuple):
     """What predictors see of the architectures of a search space; :attr:`nasbench.SearchSpace.features` names it."""
 
     groups: Callable[[NDArray[np.uint8]], Groups]
-    """From choices, shape (n, decisions): the same groups and names for any of them, and the same values for those of one
-    identity (:meth:`nasbench.SearchSpace.identity_many`). Each group is one kernel of a Gaussian process."""
+    """From choices, shape (n, decisions): the same groups and names for any of them, and the same values for those of
+    one identity (:meth:`nasbench.SearchSpace.identity_many`). Each group is one kernel of a Gaussian process."""
     counts: tuple[str, ...] = ()
     """Which groups are of counts, most of which are zero: a process has another kernel for them."""
     lengths: tuple[float, ...] = (1.0, 2.0, 4.0)

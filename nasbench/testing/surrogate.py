@@ -60,8 +60,8 @@ class SurrogateContract:
         model = make_model(space, 0)
         assert model.fit(problem.choices, problem.labels) is model, "fit() does not return the predictor"
         predicted = model.predict(problem.others)
-        ranks = [values.argsort().argsort() for values in (np.asarray(predicted), problem.truth)]
-        assert np.corrcoef(*ranks)[0, 1] > 0.5, "Spearman's rank correlation with the truth is below 0.5"
+        first, second = (values.argsort().argsort() for values in (np.asarray(predicted), problem.truth))
+        assert np.corrcoef(first, second)[0, 1] > 0.5, "Spearman's rank correlation with the truth is below 0.5"
 
     def test_says_how_sure_it_is(self, space: SearchSpace, problem: _Problem, make_model: MakeModel) -> None:
         """Deviations are positive; asking for them does not change the values."""
