@@ -290,14 +290,13 @@ def _best(content: DatasetContent, classes: int, texts: Sequence[str]) -> dict[s
     """Report the best mean of each accuracy at the end of the longest schedule, and what is no better than chance."""
     report = {}
     for name, column in content.schedules[max(content.schedules)].items():
-        if column.images is not None and "top5" not in name:
-            last = column.values[:, -1]
-            present = last != missing_value(last.dtype)
-            totals, runs = np.where(present, last, 0).sum(axis=1), present.sum(axis=1)
-            means = np.divide(totals, runs * column.images, out=np.zeros(len(last)), where=runs > 0)
-            report[name] = {
-                "best mean": float(means.max()),
-                "architecture": texts[int(means.argmax())],
-                "runs at or below chance": int((present & (last <= column.images / classes)).sum()),
-            }
+        if column.images is None or "top5" in name:
+            continue
+        last = column.values[:, -1]
+        present = last != missing_value(last.dtype)
+        totals, runs = np.where(present, last, 0).sum(axis=1), present.sum(axis=1)
+        means = np.divide(totals, runs * column.images, out=np.zeros(len(last)), where=runs > 0)
+        at_chance = int((present & (last <= column.images / classes)).sum())
+        best = {"best mean": float(means.max()), "architecture": texts[int(means.argmax())]}
+        report[name] = {**best, "runs at or below chance": at_chance}
     return report

@@ -54,8 +54,6 @@ class NB101(SearchSpace):
     features = "surrogates.encodings.cells101:FEATURES"
     constrained = True
 
-    # Cells as people and files write them.
-
     def from_cell(self, matrix: ArrayLike, operations: Sequence[str]) -> Architecture:
         """Return the architecture of a cell given as an adjacency matrix and operations, in any isomorphic form.
 
