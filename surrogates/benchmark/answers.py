@@ -21,7 +21,7 @@ _RUNS = 1000
 _MASK = 2**64 - 1
 
 
-class Answer(NamedTuple):
+class PredictedRow(NamedTuple):
     """What is known of one architecture."""
 
     accuracies: NDArray[np.float64]
@@ -49,7 +49,7 @@ class Answers:
 
     def __init__(self, surrogate: Surrogate, space: SearchSpace) -> None:
         self._surrogate, self._space = surrogate, space
-        self._known: dict[Architecture, Answer] = {}
+        self._known: dict[Architecture, PredictedRow] = {}
 
     @cached_property
     def run_count(self) -> int:
@@ -64,7 +64,7 @@ class Answers:
         choices = self._space.decode(np.arange(self._space.size))
         return self._surrogate.plausible(choices), self._surrogate.seconds(choices)
 
-    def of(self, architecture: Architecture | str) -> Answer:
+    def of(self, architecture: Architecture | str) -> PredictedRow:
         """Return what is known of one architecture.
 
         Raises:
@@ -85,7 +85,7 @@ class Answers:
         self._learn(choices)
         return np.array([self._known[tuple(row)].accuracies[column] for row in choices.tolist()], np.float64)
 
-    def drawn(self, answer: Answer, run: int, columns: Sequence[int | None]) -> list[float]:
+    def drawn(self, answer: PredictedRow, run: int, columns: Sequence[int | None]) -> list[float]:
         """Return some accuracies of one run: those of the mean, and the difference of a kept run.
 
         Args:
@@ -137,7 +137,7 @@ class Answers:
             strict=True,
         )
         for architecture, *values in rows:
-            self._known[architecture] = Answer(*values)
+            self._known[architecture] = PredictedRow(*values)
 
     def _noise(self, levels: NDArray[np.float64]) -> Iterator[list[Any]]:
         """Yield what runs at these levels are drawn from: where kept runs start, deviations, and limits."""

@@ -1,9 +1,8 @@
 """Gathering the trainings of NATS-Bench or NAS-Bench-201, architecture by architecture, into the columns of a table.
 
-The runs of a schedule are its seeds, rising, of all architectures and data sets together; the report names them. What
-an architecture or data set lacks is missing. Seconds are stored once where the source has one value: for all runs, for
-all epochs of a training, and, of evaluations and of a forward pass, as a column of the architecture where it is the
-same in all schedules.
+The runs of a schedule are its seeds, rising, of all architectures and data sets; the report names them. What is lacking
+is missing. Seconds are stored once where the source has one value: for all runs, for all epochs of a training, and, of
+evaluations and of a forward pass, as a column of the architecture where it is the same in all schedules.
 """
 
 from __future__ import annotations
@@ -21,8 +20,7 @@ from nasbench.sources.nats.space import Space
 from nasbench.sources.nats.splits import EVERY_EPOCH, SPLITS, TRAININGS, completed
 from nasbench.tables import Column, DatasetContent, TableContent, missing_value
 
-_ROWS = 2**10
-"""How many rows a column has room for at first."""
+_ROWS = 2**10  # for which a column has room at first
 _CLASSES = {"cifar10": 10, "cifar100": 100, "ImageNet16-120": 120}
 
 
@@ -56,14 +54,14 @@ class _About(NamedTuple):
 
 def _about() -> dict[tuple[str, str], _About]:
     """Describe every column that a training may fill, by group and name."""
-    found = {}
+    found: dict[tuple[str, str], _About] = {}
     for (dataset, _), split in SPLITS.items():
         on = TRAININGS[dataset]
-        group, splits = on.group, (on.words, on.images, split.evaluated_on)
-        for quantity in ("accuracy", "top5_accuracy"):
-            found[group, f"{split.metric}_{quantity}{split.suffix}"] = _About("images", *splits, split.images)
-        found[group, f"{split.metric}_loss{split.suffix}"] = _About("cross-entropy", *splits)
-        found[group, f"{split.metric}_time{split.suffix}"] = _About("seconds", *splits)
+        splits = on.words, on.images, split.evaluated_on
+        counts = _About("images", *splits, split.images)
+        losses, seconds = _About("cross-entropy", *splits), _About("seconds", *splits)
+        quantities = {"accuracy": counts, "top5_accuracy": counts, "loss": losses, "time": seconds}
+        found |= {(on.group, f"{split.metric}_{name}{split.suffix}"): each for name, each in quantities.items()}
     for group, suffix, words, images in TRAININGS.values():
         seconds = _About("seconds", words, images)
         found[group, f"training_time{suffix}"] = found[group, f"latency{suffix}"] = seconds
@@ -297,6 +295,6 @@ def _best(content: DatasetContent, classes: int, texts: Sequence[str]) -> dict[s
         totals, runs = np.where(present, last, 0).sum(axis=1), present.sum(axis=1)
         means = np.divide(totals, runs * column.images, out=np.zeros(len(last)), where=runs > 0)
         at_chance = int((present & (last <= column.images / classes)).sum())
-        best = {"best mean": float(means.max()), "architecture": texts[int(means.argmax())]}
-        report[name] = {**best, "runs at or below chance": at_chance}
+        best = float(means.max()), texts[int(means.argmax())], at_chance
+        report[name] = dict(zip(("best mean", "architecture", "runs at or below chance"), best, strict=True))
     return report
