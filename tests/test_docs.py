@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from _pages import install
+from _pages import install, save_files
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -41,6 +41,7 @@ def test_every_block_of_a_page_runs(page: Path, tmp_path: Path) -> None:
         sample = ROOT.parent / "shared" / "data" / place
         if sample.exists():
             (tmp_path / name).symlink_to(sample)
+    save_files(page, tmp_path)
     install(page, tmp_path)
     session: list[str] = []  # the Python blocks of a page go on from one another
     for language, code in blocks(page):

@@ -87,7 +87,7 @@ def test_errors_do_not_vanish_with_optimisation() -> None:
     What is left tells the type checker that something is not None.
     """
     for path in SOURCES:
-        if path.name == "testing.py":
+        if path.parent.name == "testing":
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Assert):

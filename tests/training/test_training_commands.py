@@ -70,17 +70,17 @@ def test_search_verify_and_make_a_table(run: Run, tmp_path: Path):
     (tmp_path / "cheap.py").write_text(SEARCHERS)
     compare = ("compare", "cheap.py:Cheap", "cheap.py:Same", "--table", "live:conv5", "--epochs", "1", *IMAGES)
     compare += ("--budget", "2", "--runs", "1")
-    status, out, err = run(*compare, "--workers", "2", "--out", "first")
+    status, out, err = run(*compare, "--processes", "2", "--out", "first")
     assert (status, err) == (0, "")
     assert "All values were measured here, by training." in " ".join(out.split())
     first = trained("trainings.db")
-    assert sorted(row[0] for row in first) == sorted([RELU, SILU]), "two workers, one training each"
+    assert sorted(row[0] for row in first) == sorted([RELU, SILU]), "two processes, one training each"
     manifest = json.loads((tmp_path / "first" / "manifest.json").read_text())
     assert manifest["settings"]["dataset"] == "cifar10"
     assert "tests" not in manifest["settings"]["table"]
     assert manifest["settings"]["table"].startswith("live:conv5:epochs=1,")
 
-    assert run(*compare, "--workers", "1", "--out", "second")[0] == 0
+    assert run(*compare, "--processes", "1", "--out", "second")[0] == 0
     assert trained("trainings.db") == first, "a second comparison trains nothing"
     summaries = [json.loads((tmp_path / name / "summary.json").read_text()) for name in ("first", "second")]
     assert summaries[0] == summaries[1]
