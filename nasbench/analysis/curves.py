@@ -54,8 +54,7 @@ def regret_curves(
         Fractions, shape (len(histories), g); nan before the first evaluation was paid.
 
     Raises:
-        AnalysisError: A history is of another benchmark, or compares several fidelities; or positions are not finite
-            or do not rise.
+        AnalysisError: A history is of another benchmark; or positions are not finite or do not rise.
         NotRecordedError: The benchmark does not record this metric.
     """
     if optimum is None:

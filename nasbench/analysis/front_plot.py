@@ -89,5 +89,8 @@ def _draw_hypervolume(axes: Any, summary: dict[str, Any], x: str) -> None:
     axes.set(xscale=x, xlabel=budget_axis(summary), ylabel="mean hypervolume (% of the front's)")
     if x == "log":
         axes.xaxis.set_major_formatter("{x:,.4g}")
-    axes.set_title("hypervolume of what is held; bands: 95 % interval of the mean", fontsize=8)
+    curves = [found["curve"]["mean_low"] for found in summary["fronts"]["algorithms"].values()]
+    banded = any(low is not None for curve in curves for low in curve)
+    what = "; bands: 95 % interval of the mean" if banded else ""
+    axes.set_title(f"hypervolume of what is held{what}", fontsize=8)
     axes.grid(alpha=0.25, linewidth=0.5)

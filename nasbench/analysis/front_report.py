@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.analysis.fronts import TrueFront, hypervolume_curve, scale_of, score_front, true_front
-from nasbench.analysis.incumbents import Floats, judged_by, observe_of, satisfied
+from nasbench.analysis.incumbents import Floats, constraints_of, judged_by, observe_of, satisfied
 from nasbench.analysis.intervals import Interval, mean_band, mean_interval, median_interval
 from nasbench.analysis.optimum import every_run
 from nasbench.analysis.pareto import attainment_surfaces, hypervolume, non_dominated, oriented
@@ -80,7 +80,8 @@ def _observed(history: History, metrics: Sequence[Metric]) -> Floats:
 def _worth(history: History, benchmark: Benchmark, metrics: Sequence[Metric]) -> Floats:
     """Return what the evaluated architectures are worth, shape (n, k), by means at the highest fidelity.
 
-    Accuracy is judged by the runs other than the one that was seen.
+    Accuracy is judged by the runs other than the one that was seen. Rows are nan where a constraint is broken, as
+    observed or by means.
     """
     choices, first, place = np.unique(history.architectures, axis=0, return_index=True, return_inverse=True)
     del first
@@ -95,7 +96,12 @@ def _worth(history: History, benchmark: Benchmark, metrics: Sequence[Metric]) ->
         else:
             each = [benchmark.value(tuple(row), metric.name) for row in choices.tolist()]
             columns.append(np.array(each, np.float64)[place.ravel()])
-    return np.stack(columns, axis=1)
+    worth = np.stack(columns, axis=1)
+    worth[~satisfied(history)] = np.nan
+    allowed = satisfying(benchmark, constraints_of([history]))
+    if allowed is not None and isinstance(benchmark, Table):
+        worth[~allowed[benchmark.rows(history.architectures)]] = np.nan
+    return worth
 
 
 def _by_others(runs: Floats, seen: NDArray[np.int32]) -> Floats:
@@ -173,7 +179,10 @@ def _smaller(
     table = comparison.benchmark
     if _ACCURACY not in names or not costs or not isinstance(table, Table):
         return None
-    accuracy = column_of(table, _ACCURACY)
+    accuracy = column_of(table, _ACCURACY).copy()
+    allowed = satisfying(table, comparison.settings.constraints)
+    if allowed is not None:
+        accuracy[~allowed] = np.nan
     found: dict[str, Any] = {"allowances": list(ALLOWANCES), "metrics": {}}
     for cost in costs:
         resource = column_of(table, cost)
@@ -233,7 +242,8 @@ def front_grid(summary: dict[str, Any], grid: Grid) -> Grid:
     known = "the table's front" if fronts["front_is_known"] else "the front of all that these searches held"
     grid.caption = (
         f"hypervolume: share of that of {known} ({len(fronts['front'])} points), reference point 1.1 where that front "
-        "goes from 0 to 1. IGD+: distance from it on this scale. Both by runs that the search did not see."
+        "goes from 0 to 1. IGD+: distance from it on this scale. Accuracy is judged by the runs other than "
+        "the one that was seen."
         + (f" 1/cost: how many times less at most 0.5 points below the best; possible: {possible}." if possible else "")
     )
     grid.caption_justify = "left"

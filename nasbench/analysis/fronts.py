@@ -1,13 +1,13 @@
 """The front of a table, and how near to it a search comes: judged by means, as regret is.
 
-A search with several objectives holds a set of architectures instead of one incumbent: those that are not dominated in
-what it was told. How good the set is, is judged by other values of the same architectures: means, at the default
-fidelity, over runs that the search did not see, where what it saw were single runs
-(:mod:`nasbench.analysis.incumbents`). A value that was lucky enters the set and is judged by what it is worth: the
-hypervolume can fall. Objectives that do not depend on training, such as parameters, are the same in both.
+A search with several objectives holds a set of architectures instead of one incumbent: those that are not dominated
+in what it was told. How good the set is, is judged by other values of the same architectures: means, at the default
+fidelity, over runs other than the one that a result showed, where searches see single runs. A value that was lucky
+enters the set and is judged by what it is worth: the hypervolume can fall. Objectives that do not depend on training,
+such as parameters, are the same in both.
 
-With constraints the same holds: a result that broke one, as observed, is never held; one that breaks one by its judged
-values adds nothing to the quality. In the arrays of this module, such rows are nan.
+With constraints the same holds: a result that broke one, as observed, is never held; one that breaks one by its
+judged values adds nothing to the quality. In the arrays of this module, such rows are nan.
 
 The scale is that of the table's front: its best and worst value of each objective become 0 and 1, and the reference
 point is 1.1 in each (ours: at 1, as in EvoXBench, the end points of the front would add nothing). A front of means

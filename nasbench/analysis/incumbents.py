@@ -200,6 +200,8 @@ def _spans(history: History, benchmark: Benchmark) -> list[_Span]:
     """Return what the search holds, and what it has not seen of that, as long as neither changes."""
     at = incumbents(history.validation_accuracy, _ranks(history, benchmark), satisfied(history))
     firsts = np.flatnonzero(np.diff(at, prepend=-1)).tolist()
+    if not firsts:  # nothing satisfied the constraints
+        return []
     identities = benchmark.space.identity_many(history.architectures)
     # A run of another schedule is another training: it says nothing about those that judge.
     judges = history.schedules == benchmark.fidelities[-1].schedule

@@ -18,6 +18,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "p", "*", ">", "h", "d", "8"
 _LINEAR_BELOW = 0.1
 # With more algorithms the legend stands beside the curves: over them it would hide some.
 _BESIDE = 7
+_LONGEST_TITLE = 80
 
 
 def line_of(i: int) -> dict[str, Any]:
@@ -92,10 +93,13 @@ def draw(
         if x == "log":
             axes.xaxis.set_major_formatter("{x:,.4g}" if per > 1 else "{x:,.0f}")
         what = "bands: middle half of the runs" if center == "median" else _band_of_means(summary)
-        axes.set_title(f"{summary['benchmark']['name']}: {summary['runs']:,} runs; {what}", fontsize=8)
+        title = f"{summary['benchmark']['name']}: {summary['runs']:,} runs; {what}"
+        axes.set_title(title if len(title) <= _LONGEST_TITLE else title.replace("; ", ";\n"), fontsize=8)
         axes.grid(alpha=0.25, linewidth=0.5)
         beside: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if crowded else {}
-        axes.legend(frameon=False, fontsize=8, handlelength=4, **beside)  # long enough for dashes beside the marker
+        axes.legend(
+            edgecolor="none", framealpha=0.8, fontsize=8, handlelength=4, **beside
+        )  # long enough for dashes beside the marker
         for path in paths:
             ending = os.path.splitext(path)[1].removeprefix(".")
             # No dates and versions: the same numbers give the same file.

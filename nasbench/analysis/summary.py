@@ -25,6 +25,7 @@ from nasbench.analysis import (
     unique_architectures,
 )
 from nasbench.analysis.front_report import summarise_fronts
+from nasbench.analysis.incumbents import satisfied
 from nasbench.errors import AnalysisError, ComparisonError, NotRecordedError
 from nasbench.search.compare import Comparison
 from nasbench.search.history import History
@@ -49,7 +50,7 @@ def summarise(comparison: Comparison, *, target: float = 0.001) -> dict[str, Any
         target: Validation regret that counts as success at the end; 0.001 is 0.1 percentage points.
 
     Raises:
-        ComparisonError: The budget does not pay for one evaluation in every run.
+        ComparisonError: In some run the budget does not pay for one evaluation, or nothing satisfied the constraints.
     """
     settings, benchmark = comparison.settings, comparison.benchmark
     for label, histories in comparison.histories.items():
@@ -58,6 +59,13 @@ def summarise(comparison: Comparison, *, target: float = 0.001) -> dict[str, Any
             raise ComparisonError(
                 f"a budget of {settings.budget} does not pay for one evaluation in {empty} of {settings.runs} runs of "
                 f"{label}. Raise the budget."
+            )
+        lacking = sum(not satisfied(history).any() for history in histories)
+        if lacking:
+            raise ComparisonError(
+                f"{lacking} of {settings.runs} searches of {label} found nothing with "
+                f"{' and '.join(map(str, settings.constraints))} within {settings.budget}: they hold no architecture "
+                "that could be judged. Raise the budget, or loosen the constraint."
             )
     positions = _positions(comparison)
     optimum = _optimum(comparison, "validation_accuracy")

@@ -140,7 +140,7 @@ class Algorithm(NamedTuple):
         except Exception as error:
             # Whoever gave an argument that is refused knows its name already; other failures say what they are.
             what = str(error) if isinstance(error, (TypeError, ValueError)) else f"{type(error).__name__}: {error}"
-            message = f"{self.text}: cannot be made with (space, seed=..., {self.settings}): {what}"
+            message = f"{self.text}: cannot be made: {what}"
             failure = ComparisonError(" ".join(message.split()))
             failure.traceback = frames_of(error, file=self.source) if self.sha256 else ""
             raise failure from error

@@ -230,6 +230,11 @@ def _check(settings: Settings, benchmark: Benchmark, processes: int) -> None:
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if twice or not labels:
         raise ComparisonError(f"algorithms must be named, each once; found twice: {', '.join(twice) or 'none at all'}.")
+    if len(settings.objectives) == 1 and settings.objectives != ("validation_accuracy",):
+        raise ComparisonError(
+            f"a single objective must be validation_accuracy, not {settings.objectives[0]}: name both, such as "
+            f"--objectives validation_accuracy,{settings.objectives[0]}."
+        )
     satisfying(benchmark, settings.constraints)
     for algorithm in settings.algorithms:
         _build(settings, benchmark, algorithm, [settings.seed, 0, 0])  # fails now rather than after minutes

@@ -160,6 +160,8 @@ def run(
         records.append(record)
         if trial[2] is not None:
             trainings.ended(trial[2])
+        elif not repeats_cost:
+            trainings.remember(trial, record[6])
         try:
             tell(trial, told)
         except Exception as error:

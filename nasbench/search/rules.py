@@ -13,8 +13,9 @@ class Rules(NamedTuple("Rules", [("observe", Literal["run", "mean"]), ("repeats_
     Args:
         observe: ``"run"``: each training is one recorded run, drawn uniformly at random, as NAS-Bench-101 and
             NATS-Bench do; ``"mean"``: it shows the mean over runs, without noise.
-        repeats_cost: Whether an architecture that was evaluated at this fidelity before is trained again: it costs
-            again, and another run is drawn. If not, the answer is the one that was given before, at no cost.
+        repeats_cost: Whether an architecture whose evaluation at this fidelity has ended is trained again: it costs
+            again, and another run is drawn. If not, the answer is the one that was given before, at no cost. Trials
+            that name a training are trainings of their own either way.
 
     Raises:
         RulesError: ``observe`` is neither, or ``repeats_cost`` is not True or False.

@@ -41,7 +41,7 @@ class Trainings:
         return bool(self._standing)
 
     def repeat(self, trial: Trial) -> Seen:
-        """Train an architecture, or answer as before, at no cost, if it was trained to this fidelity before.
+        """Train an architecture, or answer as before, at no cost, if a training to this fidelity has ended.
 
         Raises:
             InvalidArchitectureError, NotRecordedError: The benchmark cannot answer it.
@@ -52,8 +52,11 @@ class Trainings:
             return metrics, 0.0, 0
         run = self._draw(trial.architecture, *fidelity)
         metrics = self._query(trial.architecture, schedule=fidelity[0], epoch=fidelity[1], run=run)
-        self._answered[trial.architecture, fidelity] = metrics
         return metrics, metrics.training_time, metrics.epoch
+
+    def remember(self, trial: Trial, metrics: Metrics) -> None:
+        """Take note of what a trial without a number showed, for those that repeat it; of twins the first to end."""
+        self._answered.setdefault((trial.architecture, trial.fidelity or self._highest), metrics)
 
     def go_on(self, trial: Trial) -> Seen:
         """Begin the training that a trial names, or go on with it.

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from nasbench import Budget, load
+from nasbench.analysis import judged
 from nasbench.analysis.front_plot import draw_fronts
 from nasbench.analysis.report import render, width_of
 from nasbench.analysis.summary import summarise
-from nasbench.errors import ConstraintError, NotRecordedError
+from nasbench.errors import ComparisonError, ConstraintError, NotRecordedError
 from nasbench.search.compare import Algorithm, Comparison, Settings, compare
 from nasbench.types import Constraint
 
@@ -126,6 +127,7 @@ def test_the_hypervolume_of_each_search_is_that_of_what_it_holds(
 
 def test_how_much_smaller_at_nearly_equal_accuracy(summary: dict[str, Any]) -> None:
     accuracy, latency, _ = means()
+    accuracy[TABLE.column("parameters") > MOST] = np.nan
     found = summary["fronts"]["smaller"]
     best = int(np.nanargmax(accuracy))
     for allowance, rate in zip(found["allowances"], found["metrics"]["latency"]["possible"], strict=True):
@@ -154,6 +156,24 @@ def test_the_text_and_the_picture_say_what_they_show(summary: dict[str, Any], tm
         draw_fronts(summary, [tmp_path / f"{name}.png", tmp_path / f"{name}.pdf"])
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
+
+
+def test_searches_that_found_nothing_allowed_say_so_in_one_line(tmp_path: Path) -> None:
+    algorithms = (Algorithm.parse("random_search"),)
+    bound = (Constraint("latency", most=0.0072),)
+    asked = Settings("nasbench201", "cifar10", algorithms, Budget(20), 2, 0, constraints=bound)
+    found = compare(asked, tmp_path / "out")
+    with pytest.raises(ComparisonError, match=r"2 of 2 searches of random_search found nothing with latency<=0\.0072"):
+        summarise(found)
+    for history in found.histories["random_search"]:
+        assert np.isnan(judged(history, TABLE)).all()
+
+
+def test_one_objective_that_is_not_accuracy_is_refused(tmp_path: Path) -> None:
+    algorithms = (Algorithm.parse("random_search"),)
+    asked = Settings("nasbench201", "cifar10", algorithms, Budget(9), 2, 0, objectives=("latency",))
+    with pytest.raises(ComparisonError, match="a single objective must be validation_accuracy"):
+        compare(asked, tmp_path / "out")
 
 
 @pytest.mark.parametrize(

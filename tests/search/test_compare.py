@@ -721,8 +721,8 @@ class Faulty:
         ),
         (
             "constructor",
-            "run 28 of Faulty(where=constructor): faulty.py:Faulty:where=constructor: cannot be made with "
-            "(space, seed=..., where=constructor): KeyError: 'bought'",
+            "run 28 of Faulty(where=constructor): faulty.py:Faulty:where=constructor: cannot be made: "
+            "KeyError: 'bought'",
             ["__init__"],
         ),
         (

@@ -341,3 +341,18 @@ def test_bounds_that_nothing_satisfies():
 def test_public_names():
     assert nasbench.Trial._fields == ("architecture", "fidelity", "training")
     assert issubclass(ConstraintError, AnalysisError.__base__)
+
+
+def test_a_free_answer_comes_from_a_training_that_has_ended():
+    """Twins of a trial that still runs are trained anew: nobody is told a result before it is there."""
+    table = load("nasbench201")
+    trials = [Trial((3,) * 6)] * 9 + [Trial((i % 5, 1, 2, 3, 4, i // 5)) for i in range(12)]
+    rules = Rules(repeats_cost=False)
+    history = run(Script(trials), table, Budget(12), seed=0, rules=rules, workers=4)
+    twins = (history.architectures == 3).all(axis=1)
+    paid = history.seconds > 0
+    assert (twins & paid).sum() == 4, "four were asked for at once, and none had ended"
+    assert (twins & ~paid).sum() == 5
+    assert history.ends[0] == history.seconds[0] > 0
+    assert (history.ends[~paid] >= history.ends[paid].min()).all()
+    assert set(history.runs[twins & ~paid]) == {history.runs[0]}, "the first to end answers"
