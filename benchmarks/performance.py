@@ -62,7 +62,7 @@ def measure(files: Sequence[str]) -> tuple[int, dict[str, list[dict[str, Any]]],
     skips = Skips()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "benchmarks.json"
-        options = [f"--rootdir={HERE.parent}", "-p", "no:cacheprovider", "--benchmark-quiet"]
+        options = [f"--rootdir={HERE.parent}", "-p", "no:cacheprovider", "-n", "0", "--benchmark-quiet"]
         paths = [str(HERE / name) for name in files]
         status = int(pytest.main([*paths, *options, f"--benchmark-json={report}"], plugins=[skips]))
         text = report.read_text() if report.exists() else ""
