@@ -39,8 +39,8 @@ def test_tables_of_version_1() -> None:
     table = Table(HERE / "table_1.h5")
     assert table.verify() == 3
     assert table.fidelities == (Fidelity(50, 50),)
-    assert table.query(0).validation_accuracy == 0.605
-    assert table.query(284, run=0).validation_accuracy == 0.7
+    assert table.query(table.at_row(0)).validation_accuracy == 0.605
+    assert table.query(table.at_row(1), run=0).validation_accuracy == 0.7
     assert math.isnan(table.column("validation_accuracy", run=1)[1]), "a run that was never made"
-    assert table.query(15_624, run=1).validation_accuracy == 0.8001
+    assert table.query(table.at_row(2), run=1).validation_accuracy == 0.8001
     assert table.column("training_time").tolist() == [10.5, 20.25, 30.0]
