@@ -850,7 +850,7 @@ def test_a_file_that_cannot_be_imported_is_refused(mine: Path, text: str, messag
     ("algorithms", "changes", "kind", "message"),
     [
         (["random_serch"], {}, UnknownNameError, r"unknown searcher 'random_serch'\. Did you mean 'random_search'\?"),
-        (["random_search:flavour=1"], {}, ComparisonError, r"random_search:flavour=1: cannot be made .* 'flavour'"),
+        (["random_search:flavour=1"], {}, ComparisonError, r"random_search:flavour=1: cannot be made: .* 'flavour'"),
         (["regularized_evolution:sample_size=0"], {}, ComparisonError, "must be at least 1, got 10 and 0"),
         (["local_search:initial=many"], {}, ComparisonError, "local_search:initial=many: cannot be made"),
         (["local_search:5"], {}, ComparisonError, "arguments are written NAME=VALUE,NAME=VALUE"),
