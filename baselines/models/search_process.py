@@ -13,7 +13,7 @@ from surrogates.models.ranked import Floats, one_thread
 
 _LEARN_FROM, _ITERATIONS = 100, 15
 _LONGEST = 4.0
-"""Of three lengths, each half of the next; those of GroupedGaussianProcess."""
+"""Three lengths, each half of the next; those of GroupedGaussianProcess."""
 
 
 class SearchProcess(GroupedGaussianProcess):
