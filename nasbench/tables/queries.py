@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -72,6 +73,8 @@ class Queries:
         """What was asked for, by schedule, epoch and run as they were given."""
         self.runs: dict[tuple[int | None, int | None], Remembered[tuple[int, ...]]] = {}
         """Recorded runs, by schedule and epoch as they were given."""
+        self._asked: Counter[tuple[int | None, int | None, int | None]] = Counter()
+        """How often a large table was asked, as long as its columns are not read."""
 
     def query(
         self, architecture: Architecture | str | int, schedule: int | None, epoch: int | None, run: int | None
@@ -86,11 +89,13 @@ class Queries:
         """
         answers = self.metrics.get((schedule, epoch, run))
         if answers is None:
-            self._rows.row(architecture)  # what is no architecture is refused before what is not recorded
+            row = self._rows.row(architecture)  # what is no architecture is refused before what is not recorded
             fidelity = self._recorded.fidelity(schedule, epoch)
             self._recorded.check_run(run, fidelity.schedule)
-            at_row = self._sparing(fidelity, run) if len(self._rows) > _LARGE else self._metrics_at(fidelity, run)
-            answers = self.metrics[schedule, epoch, run] = Remembered(self._rows, at_row)
+            if len(self._rows) > _LARGE and self._asked[schedule, epoch, run] < _WORTH_COLUMNS:
+                self._asked[schedule, epoch, run] += 1
+                return self._from_file(row, fidelity, run)
+            answers = self.metrics[schedule, epoch, run] = Remembered(self._rows, self._metrics_at(fidelity, run))
         return answers.of(architecture)
 
     def recorded_runs(
@@ -134,24 +139,12 @@ class Queries:
 
         return metrics_at
 
-    def _sparing(self, fidelity: Fidelity, run: int | None) -> Callable[[int], Metrics]:
-        """Make the same function for a large table, which reads columns only for who asks more than a few times."""
-        left = _WORTH_COLUMNS
-        of_columns: Callable[[int], Metrics] | None = None
-
-        def metrics_at(row: int) -> Metrics:
-            nonlocal left, of_columns
-            if left > 0:
-                left -= 1
-                metrics = self._reader.metrics(row, fidelity, run)
-                if run is not None and all(math.isnan(getattr(metrics, accuracy)) for accuracy in ACCURACIES):
-                    self._refuse_missing(row, fidelity, run)
-                return metrics
-            if of_columns is None:
-                of_columns = self._metrics_at(fidelity, run)
-            return of_columns(row)
-
-        return metrics_at
+    def _from_file(self, row: int, fidelity: Fidelity, run: int | None) -> Metrics:
+        """Answer from single values of the file."""
+        metrics = self._reader.metrics(row, fidelity, run)
+        if run is not None and all(math.isnan(getattr(metrics, accuracy)) for accuracy in ACCURACIES):
+            self._refuse_missing(row, fidelity, run)
+        return metrics
 
     def _runs_at(self, fidelity: Fidelity) -> Callable[[int], tuple[int, ...]]:
         """Make the function from row to recorded runs of one fidelity."""

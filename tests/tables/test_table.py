@@ -122,6 +122,17 @@ def test_a_large_table_answers_the_same_before_and_after_it_reads_columns(table,
         assert any(info.images for info, *_ in read) == (asked > 1)
 
 
+def test_what_a_large_table_reads_row_by_row_is_not_remembered(path, table, monkeypatch):
+    """So that a file that was replaced is noticed each time."""
+    monkeypatch.setattr("nasbench.tables.queries._LARGE", 2)
+    for form in (A, [*A]) * 3:
+        assert table.query(form).validation_accuracy == 0.6
+    write(path, read_content(path)._replace(report={"another": "table"}), force=True)
+    for form in (A, [*A]):
+        with pytest.raises(TableFileError, match="expected the table that was there when the file was opened"):
+            table.query(form)
+
+
 def test_a_truth_value_is_no_index_though_it_is_equal_to_one():
     table = load("nasbench201")
     for index in (1, np.int64(1)):
