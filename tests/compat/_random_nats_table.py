@@ -57,3 +57,11 @@ def write_table(path: Path, seed: int = 0, rows: int = 15_625, **report: Any) ->
     seeds = {"seeds of the runs": {str(schedule): found for schedule, found in SEEDS.items()}}
     write(path, TableContent("nb201", architectures, datasets, source, seeds | report))
     return path
+
+
+def answers(api: Any, indexes: list[int]) -> list[Any]:
+    """What an API says of some architectures, to be compared with what it says elsewhere."""
+    return [
+        (api.get_more_info(i, "cifar100", hp="200", is_random=False), api.get_cost_info(i, "cifar10"), api.arch(i))
+        for i in indexes
+    ]
